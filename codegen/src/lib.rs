@@ -1,0 +1,1 @@
+//! From the typed Program to eBPF and to the bundle.

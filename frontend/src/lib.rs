@@ -1,0 +1,1 @@
+//! Sources, AST, parser and diagnostics.

@@ -1,0 +1,1 @@
+//! Syntax and vocabulary of the bpftrace language.

@@ -1,0 +1,1 @@
+//! Raw BTF: scanning, split BTF, and the mini-BTF writer.

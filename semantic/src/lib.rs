@@ -1,0 +1,1 @@
+//! Types, checks and planning: from the AST to the typed Program.

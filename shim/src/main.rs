@@ -1,0 +1,3 @@
+//! The main program of every tool that btaot produces.
+
+fn main() {}
