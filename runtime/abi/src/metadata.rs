@@ -1,0 +1,575 @@
+//! The metadata table: what the runtime must know of the script that bytecode does not say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::arch::Arch;
+use crate::bytes::Bytes;
+use crate::constants::ConstantData;
+use crate::features::KernelFeature;
+use crate::ids::{ProgramId, StackMapId};
+use crate::value::ValueType;
+
+/// ELF symbol of the scratch map, see [`Scratch`].
+pub const SCRATCH_MAP: &str = "scratch";
+/// ELF section, and so map, of the global state, see [`Globals`].
+pub const GLOBALS_SECTION: &str = ".bss";
+
+/// Everything. Tables are indexed by the types of [`crate::ids`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Version of the compiler, for people.
+    pub compiler: String,
+    /// Name of the script: its file name, or `stdin` for `-e` and standard input.
+    pub script: Bytes,
+    /// Architecture of the target.
+    pub arch: Arch,
+    /// Settings that the script may change.
+    pub config: Config,
+    /// Features that the compiler fixed on or off.
+    pub features: Vec<(KernelFeature, bool)>,
+    /// Number of positional parameters the script refers to (largest N of `$N`).
+    pub positional: u32,
+    /// eBPF programs in source order.
+    pub programs: Vec<Program>,
+    /// The user's maps by first appearance.
+    pub maps: Vec<Map>,
+    /// Stores of stacks.
+    pub stack_maps: Vec<StackMap>,
+    /// The map that holds scalars and counters.
+    pub globals: Globals,
+    /// Present when a program needs more room than its stack.
+    pub scratch: Option<Scratch>,
+    /// Whether programs send events; without them there is no ring.
+    pub ring: bool,
+    /// `printf` calls.
+    pub printf: Vec<Printf>,
+    /// Layouts of non-map values given to `print`.
+    pub values: Vec<ValueType>,
+    /// Formats of `time()`.
+    pub time: Vec<Bytes>,
+    /// Formats of `strftime()`.
+    pub strftime: Vec<Bytes>,
+    /// Places that may raise errors.
+    pub sites: Vec<Site>,
+    /// Values that the runtime fills in before the programs are loaded.
+    pub constants: ConstantData,
+    /// What CO-RE needs of the target's BTF.
+    pub core: CoreNeeds,
+}
+
+/// Settings that shape the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Capacity of strings in bytes, the NUL included.
+    pub max_strlen: u32,
+    /// Follows a string that was cut because it did not fit.
+    pub str_trunc_trailer: Bytes,
+    /// Entries of a hash map.
+    pub max_map_keys: u32,
+    /// Print all non-empty maps at the end.
+    pub print_maps_on_exit: bool,
+    /// Demangle C++ and Rust symbols.
+    pub demangle: bool,
+    /// Ring size in pages per possible CPU; `None`: the runtime's default.
+    pub ring_pages: Option<u32>,
+    /// What to do with attach points that match nothing on the target.
+    pub missing_probes: MissingProbes,
+}
+
+/// Policy for attach points without a match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingProbes {
+    /// Refuse to start.
+    #[default]
+    Error,
+    /// Say so and go on with the others.
+    Warn,
+    /// Go on silently.
+    Ignore,
+}
+
+/// A place in the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Location {
+    /// Line, from 1.
+    pub line: u32,
+    /// First column, from 1, in bytes.
+    pub column: u32,
+    /// One past the last column.
+    pub end_column: u32,
+}
+
+/// An eBPF program: one body for one program type and one argument layout. It may serve several
+/// attach points, and each of those may match several places on the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// ELF symbol of the program.
+    pub symbol: String,
+    /// Where its body stands.
+    pub location: Location,
+    /// What it attaches to, in source order; all of one [`Target::program_kind`].
+    pub attach: Vec<AttachPoint>,
+    /// How the program learns which probe it runs for.
+    pub identity: Identity,
+    /// Tracepoint arguments that the program reads; the runtime writes a structure of the
+    /// target's layout into the mini-BTF, and the reads relocate against that.
+    pub tracepoint: Option<TracepointArgs>,
+    /// Whether the program filters on the target process by itself (kinds for which the kernel
+    /// has no filter).
+    pub filters_pid: bool,
+}
+
+/// How a program learns its probe number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// It does not ask.
+    Unused,
+    /// It has one attach point without wildcards: a ConstantData slot.
+    Constant,
+    /// From the attach cookie, which is the probe number.
+    Cookie,
+}
+
+/// An attach point as written, with its target taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachPoint {
+    /// The text as `probe` shows it, before wildcards are expanded (`uprobe:/bin/sh:read*`).
+    pub name: Bytes,
+    /// Where it stands.
+    pub location: Location,
+    /// What it attaches to.
+    pub target: Target,
+}
+
+/// What a program attaches to. Names may hold the wildcards `*` and `?` and sets `[…]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Once, before anything is attached.
+    Begin,
+    /// Once, after everything is detached.
+    End,
+    /// System-wide, every so many ns.
+    Interval {
+        /// Period, ns.
+        ns: u64,
+    },
+    /// On each CPU, sampled.
+    Profile {
+        /// How often.
+        rate: SampleRate,
+    },
+    /// A software event of `perf_event_open(2)`.
+    Software {
+        /// `PERF_COUNT_SW_*`.
+        event: u64,
+        /// Events per sample.
+        period: u64,
+    },
+    /// A user function.
+    Uprobe(Uprobe),
+    /// A kernel function.
+    Kprobe(Kprobe),
+    /// A kernel tracepoint.
+    Tracepoint {
+        /// Subsystem.
+        category: Bytes,
+        /// Event.
+        event: Bytes,
+    },
+}
+
+/// Rate of a `profile` probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleRate {
+    /// Samples per second.
+    Hertz(u64),
+    /// Ns between samples.
+    Period(u64),
+}
+
+/// A place in user code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uprobe {
+    /// Path of the binary, or a bare name to be found in PATH.
+    pub path: Bytes,
+    /// Function.
+    pub place: Place,
+    /// At the return instead of the entry.
+    pub ret: bool,
+}
+
+/// A place in kernel code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kprobe {
+    /// Module, when named.
+    pub module: Option<Bytes>,
+    /// Function.
+    pub place: Place,
+    /// At the return instead of the entry.
+    pub ret: bool,
+}
+
+/// A place inside a binary or the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// `symbol+offset`.
+    Symbol {
+        /// Symbol or pattern.
+        name: Bytes,
+        /// Bytes past its start.
+        offset: u64,
+    },
+    /// A virtual address of the binary or kernel.
+    Address(u64),
+}
+
+/// Program types of the kernel that programs of this crate use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgramKind {
+    /// `BPF_PROG_TYPE_RAW_TRACEPOINT`, run by the tool itself through `BPF_PROG_TEST_RUN`.
+    TestRun,
+    /// `BPF_PROG_TYPE_KPROBE`, also of uprobes.
+    Kprobe,
+    /// `BPF_PROG_TYPE_TRACEPOINT`.
+    Tracepoint,
+    /// `BPF_PROG_TYPE_PERF_EVENT`.
+    PerfEvent,
+}
+
+impl Target {
+    /// The program type that serves it.
+    pub fn program_kind(&self) -> ProgramKind {
+        match self {
+            Self::Begin | Self::End | Self::Interval { .. } => ProgramKind::TestRun,
+            Self::Profile { .. } | Self::Software { .. } => ProgramKind::PerfEvent,
+            Self::Uprobe(_) | Self::Kprobe(_) => ProgramKind::Kprobe,
+            Self::Tracepoint { .. } => ProgramKind::Tracepoint,
+        }
+    }
+
+    /// Whether it may stand for several places on the target.
+    pub fn is_wildcard(&self) -> bool {
+        match self {
+            Self::Uprobe(Uprobe { path, place, .. }) => has_wildcard(path) || place.is_wildcard(),
+            Self::Kprobe(Kprobe { place, .. }) => place.is_wildcard(),
+            Self::Tracepoint { category, event } => has_wildcard(category) || has_wildcard(event),
+            Self::Begin
+            | Self::End
+            | Self::Interval { .. }
+            | Self::Profile { .. }
+            | Self::Software { .. } => false,
+        }
+    }
+}
+
+impl Place {
+    /// Whether its name is a pattern.
+    pub fn is_wildcard(&self) -> bool {
+        match self {
+            Self::Symbol { name, .. } => has_wildcard(name),
+            Self::Address(_) => false,
+        }
+    }
+}
+
+/// Whether a name is a pattern.
+pub fn has_wildcard(name: &[u8]) -> bool {
+    name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+/// Fields that a program reads from a tracepoint's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracepointArgs {
+    /// Name of the structure that the object's relocations refer to.
+    pub structure: String,
+    /// Field names with the size and signedness the bytecode was made for.
+    pub fields: Vec<TracepointField>,
+}
+
+/// A field of a tracepoint's record, to be found in the target's `format` file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracepointField {
+    /// Name.
+    pub name: String,
+    /// Bytes; arrays count whole. A `__data_loc` field is 4 bytes.
+    pub size: u32,
+}
+
+/// A user's map.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Map {
+    /// Name with its `@`.
+    pub name: Bytes,
+    /// `None` for a scalar.
+    pub key: Option<ValueType>,
+    /// What it holds.
+    pub value: MapValue,
+    /// Where it is.
+    pub storage: Storage,
+}
+
+/// What a map holds. The layout of an aggregation (one row, in 64-bit words) is given with each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MapValue {
+    /// A plain value.
+    Plain(ValueType),
+    /// `count()`: number of calls.
+    Count,
+    /// `sum(n)`: total; 1 once set.
+    Sum {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `min(n)`: the complement of [`ordered`] of the smallest value; 1 once set.
+    Min {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `max(n)`: [`ordered`] of the largest value; 1 once set.
+    Max {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `avg(n)`: number of values, total.
+    Avg {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `stats(n)`: number of values, total.
+    Stats {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `hist(n, bits)`: bucket counts.
+    Hist {
+        /// Each power of two is cut into 2^bits buckets.
+        bits: u32,
+    },
+    /// `lhist(n, min, max, step)`: bucket counts; first those below min, last those from max on.
+    Lhist {
+        /// Lower bound.
+        min: i64,
+        /// Upper bound.
+        max: i64,
+        /// Width of a bucket.
+        step: i64,
+    },
+}
+
+/// Maps an integer to an unsigned one of the same order, so that zeroed memory is the smallest
+/// value of all: a maximum needs no initialisation, and a minimum is the maximum of complements.
+pub const fn ordered(value: u64, signed: bool) -> u64 {
+    if signed { value ^ (1 << 63) } else { value }
+}
+
+impl MapValue {
+    /// 64-bit words of one row of an aggregation; `None` for plain values.
+    pub fn words(&self) -> Option<u32> {
+        Some(match *self {
+            Self::Plain(_) => return None,
+            Self::Count => 1,
+            Self::Sum { .. }
+            | Self::Min { .. }
+            | Self::Max { .. }
+            | Self::Avg { .. }
+            | Self::Stats { .. } => 2,
+            Self::Hist { bits } => hist_buckets(bits),
+            Self::Lhist { min, max, step } => lhist_buckets(min, max, step),
+        })
+    }
+
+    /// Bytes of a value, one row of an aggregation.
+    pub fn size(&self) -> u32 {
+        match self {
+            Self::Plain(ty) => ty.size(),
+            _ => self.words().unwrap_or(0) * 8,
+        }
+    }
+}
+
+/// Buckets of `hist(n, bits)`: one for negative values, one each for 0 … 2^bits - 1, then 2^bits
+/// for every further power of two up to 2^63.
+pub const fn hist_buckets(bits: u32) -> u32 {
+    ((65 - bits) << bits) + 1
+}
+
+/// Buckets of `lhist(n, min, max, step)`, with the two outside the bounds.
+pub const fn lhist_buckets(min: i64, max: i64, step: i64) -> u32 {
+    ((max - min + step - 1) / step) as u32 + 2
+}
+
+/// Where a map's contents are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// A scalar in the global state.
+    Global {
+        /// Byte offset of the value.
+        offset: u32,
+        /// Byte offset of a u64 that is 1 while the scalar is set.
+        present: u32,
+    },
+    /// A keyless aggregation: an array of one row for each possible CPU. Rows are a multiple of
+    /// 64 bytes; the entries are set when the tool starts.
+    CpuRows {
+        /// ELF symbol of the map.
+        symbol: String,
+        /// Bytes of a row.
+        row: u32,
+    },
+    /// A hash map. Values of per-CPU kinds are one row for each CPU.
+    Hash {
+        /// ELF symbol of the map.
+        symbol: String,
+        /// Values are per CPU.
+        per_cpu: bool,
+        /// Most entries.
+        max_entries: u32,
+    },
+}
+
+/// A store of deduplicated stacks: a hash map from [`crate::value::StackKey`] to frames.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StackMap {
+    /// ELF symbol of the map.
+    pub symbol: String,
+    /// Most frames of a stack; a value is that many 64-bit addresses, unused ones undefined.
+    pub limit: u32,
+}
+
+impl StackMap {
+    /// The symbol of the store with this number.
+    pub fn symbol_of(id: StackMapId) -> String {
+        format!("stacks_{}", id.0)
+    }
+}
+
+/// The global state, one map value that the runtime maps into memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Globals {
+    /// Bytes; 0 when the object has no [`GLOBALS_SECTION`].
+    pub size: u32,
+    /// Byte offset of one u64 for each program: events lost.
+    pub lost: u32,
+    /// Byte offset of a u64 that `exit()` sets to 1: later events are not sent.
+    pub exiting: u32,
+}
+
+/// Room that programs claim when their stack does not suffice: an array of one value for each
+/// possible CPU (entries set at start), which is a u64 bitmap of claimed slots padded to 64 bytes, then the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scratch {
+    /// Bytes of a slot.
+    pub slot: u32,
+    /// Slots for each CPU.
+    pub slots: u32,
+}
+
+/// A `printf` call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Printf {
+    /// Format, see [`crate::format`].
+    pub format: Bytes,
+    /// Arguments in order.
+    pub arguments: Vec<Argument>,
+    /// Bytes of the whole record.
+    pub size: u32,
+}
+
+/// An argument in a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Argument {
+    /// Byte offset from the start of the record.
+    pub offset: u32,
+    /// Type.
+    pub ty: ValueType,
+}
+
+/// A place that may raise an error at run time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Site {
+    /// What went wrong.
+    pub fault: Fault,
+    /// Where.
+    pub location: Location,
+}
+
+/// What can go wrong while a program runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Division or modulo by zero; 1 was used as the result.
+    DivideByZero,
+    /// An array index outside the array.
+    IndexOutOfBounds,
+    /// A helper failed.
+    Helper {
+        /// Name of the helper without `bpf_`.
+        name: String,
+    },
+}
+
+/// What CO-RE relocation needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreNeeds {
+    /// Names of the structures, unions and enumerations that relocations start from.
+    pub roots: Vec<String>,
+    /// Facts of the build machine that shape code; the tool refuses to start where one differs.
+    pub checks: Vec<LayoutCheck>,
+}
+
+/// A field whose size the compiled code relies on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LayoutCheck {
+    /// Structure or union.
+    pub structure: String,
+    /// Field names from the structure inwards.
+    pub path: Vec<String>,
+    /// Bytes that the code reads.
+    pub size: u32,
+}
+
+impl Metadata {
+    /// The programs with their numbers.
+    pub fn programs(&self) -> impl Iterator<Item = (ProgramId, &Program)> {
+        (0..).map(ProgramId).zip(&self.programs)
+    }
+
+    /// The table as the bytes of the bundle's section.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Serialising plain data into memory cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads the bundle's section.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hist_buckets, lhist_buckets, ordered};
+
+    #[test]
+    fn ordering_is_kept() {
+        for pair in [i64::MIN, -5, -1, 0, 1, i64::MAX].windows(2) {
+            assert!(ordered(pair[0] as u64, true) < ordered(pair[1] as u64, true));
+        }
+        assert_eq!(ordered(i64::MIN as u64, true), 0);
+    }
+
+    #[test]
+    fn bucket_counts() {
+        assert_eq!(hist_buckets(0), 66);
+        assert_eq!(lhist_buckets(0, 10, 2), 7);
+        assert_eq!(lhist_buckets(0, 10, 3), 6);
+    }
+}
