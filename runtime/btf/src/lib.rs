@@ -1,1 +1,26 @@
-//! Raw BTF: scanning, split BTF, and the mini-BTF writer.
+//! Raw BTF, the kernel's type information (`Documentation/bpf/btf.rst`).
+//!
+//! A kernel's BTF holds more than a hundred thousand types, of which a script names a handful. So nothing
+//! here builds a model of all of them: [`Btf::scan`] validates the blob once and keeps one offset a type,
+//! every question is answered from the borrowed bytes, and [`MiniBtf`] writes the few types that a
+//! relocation needs into a small blob of its own.
+//!
+//! The validation makes all accessors infallible: after a successful scan every name, type id and member
+//! table is known to lie within the blob, so hostile input is refused with a [`BtfError`] and never panics
+//! later.
+
+mod error;
+mod layout;
+mod mini;
+mod raw;
+mod scan;
+mod types;
+
+pub use error::BtfError;
+pub use layout::Field;
+pub use mini::{MiniBtf, SynthField, SynthStruct};
+pub use raw::Kind;
+pub use scan::{Btf, TypeId};
+pub use types::{
+    Def, Enumerator, Enumerators, Member, Members, Param, Params, SectionVar, SectionVars,
+};
