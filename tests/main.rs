@@ -1,0 +1,44 @@
+//! Every test that needs the whole compiler: one runner, one summary.
+//!
+//! | module | what a case is |
+//! |---|---|
+//! | [`tidy`] | an invariant of ARCHITECTURE.md |
+//! | [`ui`] | a bad script in `tests/ui/` and the diagnostics it must give |
+//! | [`golden`] | a script in `tests/golden/` and the text of its stages |
+//! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
+//! | [`aot`] | the command line: exit codes, produced files, corrupted files |
+//! | [`live`] | a tool observed while it runs: signals, /proc, a terminal, an empty root |
+//! | [`kernels`] | the same tools inside virtual machines with other kernels |
+//!
+//! `cargo test --test suite run::` runs one folder; any part of a name is a filter.
+//! What is skipped, and why, is printed at the end; see [`support::policy`].
+
+mod aot;
+mod golden;
+mod kernels;
+mod live;
+mod run;
+mod support;
+mod tidy;
+mod ui;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = [
+        tidy::trials(),
+        ui::trials(),
+        golden::trials(),
+        run::trials(),
+        aot::trials(),
+        live::trials(),
+        kernels::trials(),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    support::scratch::remove_all();
+    for line in support::policy::skipped() {
+        println!("skipped {line}");
+    }
+    conclusion.exit();
+}
