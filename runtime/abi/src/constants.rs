@@ -38,6 +38,9 @@ pub enum IntSource {
     PidNamespaceDevice,
     /// The number of possible CPUs (highest number + 1).
     PossibleCpus,
+    /// Bytes of unread records above which data records are dropped: the ring's size less
+    /// [`crate::event::CONTROL_HEADROOM`].
+    RingDataLimit,
     /// The probe number of a program that serves exactly one attach point.
     ProbeId(ProgramId),
     /// 1 when the running kernel has the feature, else 0.
@@ -93,6 +96,7 @@ impl IntSource {
             Self::PidNamespaceInode => "inode of the pid namespace, 0 if initial".into(),
             Self::PidNamespaceDevice => "device of the pid namespace".into(),
             Self::PossibleCpus => "number of possible CPUs".into(),
+            Self::RingDataLimit => "unread bytes above which data records are dropped".into(),
             Self::ProbeId(program) => format!("probe number of program {}", program.0),
             Self::Feature(feature) => format!("kernel has {}", feature.row().name),
         }

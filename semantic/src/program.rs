@@ -1,0 +1,537 @@
+//! The typed program: what `semantic` hands to `codegen`.
+//!
+//! Everything is resolved: names are numbers, conversions are explicit, every expression has a
+//! type. Scalars ([`Type::is_scalar`]) are values; all other types are memory, and an expression
+//! of such a type says how to fill a destination.
+
+use btaot_abi::Bytes;
+use btaot_abi::constants::{IntSource, StrSource};
+use btaot_abi::ids::{MapId, ProgramId};
+pub use btaot_abi::metadata::{AttachPoint, Config, Location, ProgramKind};
+
+use crate::types::{Space, StructId, Structs, Type};
+
+/// A checked script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Name of the script: its file name, or `stdin`.
+    pub name: Bytes,
+    /// Settings.
+    pub config: Config,
+    /// Types that expressions refer to.
+    pub structs: Structs,
+    /// Maps, indexed by [`MapId`], by first appearance.
+    pub maps: Vec<Map>,
+    /// Bodies, indexed by [`ProgramId`], in source order.
+    pub bodies: Vec<Body>,
+    /// Largest N of a positional parameter `$N`.
+    pub positional: u32,
+}
+
+/// A clause's body for one program type and one argument layout: one eBPF program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Its number.
+    pub id: ProgramId,
+    /// Where the clause stands.
+    pub location: Location,
+    /// What the context of the program is.
+    pub context: Context,
+    /// Attach points, in source order.
+    pub attach: Vec<AttachPoint>,
+    /// Scratch variables, indexed by [`VarId`].
+    pub variables: Vec<Variable>,
+    /// Runs the body only if true.
+    pub predicate: Option<Expr>,
+    /// Statements.
+    pub statements: Vec<Stmt>,
+}
+
+/// What the first argument of the eBPF program points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Nothing of use: programs that the tool runs itself.
+    TestRun,
+    /// `struct pt_regs` of a user function's entry or return.
+    Uprobe,
+    /// `struct pt_regs` of a kernel function's entry or return.
+    Kprobe,
+    /// The record of a tracepoint, with its structure when the body reads `args`.
+    Tracepoint(Option<StructId>),
+    /// `struct bpf_perf_event_data`.
+    PerfEvent,
+}
+
+/// A scratch variable, in a numbering of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VarId(pub u32);
+
+/// A scratch variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Name with its `$`.
+    pub name: Bytes,
+    /// Type.
+    pub ty: Type,
+}
+
+/// A user's map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Name with its `@`.
+    pub name: Bytes,
+    /// Type of the key; `None` for a scalar. Several keys are a tuple.
+    pub key: Option<Type>,
+    /// What it holds.
+    pub contents: Contents,
+    /// Kind of eBPF map.
+    pub storage: MapStorage,
+    /// First appearance.
+    pub location: Location,
+}
+
+/// What a map holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Plain values.
+    Plain(Type),
+    /// An aggregation.
+    Aggregate(Aggregation),
+}
+
+/// An aggregation with the parameters that shape its layout; see
+/// [`btaot_abi::metadata::MapValue`] for the words of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aggregation {
+    /// `count()`.
+    Count,
+    /// `sum(n)`.
+    Sum {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `min(n)`.
+    Min {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `max(n)`.
+    Max {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `avg(n)`.
+    Avg {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `stats(n)`.
+    Stats {
+        /// Signed, else unsigned.
+        signed: bool,
+    },
+    /// `hist(n, bits)`.
+    Hist {
+        /// Each power of two is cut into 2^bits buckets.
+        bits: u32,
+    },
+    /// `lhist(n, min, max, step)`.
+    Lhist {
+        /// Lower bound.
+        min: i64,
+        /// Upper bound.
+        max: i64,
+        /// Width of a bucket.
+        step: i64,
+    },
+}
+
+/// Kind of eBPF map behind a user's map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapStorage {
+    /// A scalar with a plain value: in the global state.
+    Global,
+    /// A keyless aggregation: an array of one row for each CPU.
+    CpuRows,
+    /// A hash map.
+    Hash {
+        /// One value for each CPU.
+        per_cpu: bool,
+        /// Drops the least recently used entry when full.
+        lru: bool,
+        /// Most entries.
+        max_entries: u32,
+    },
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stmt {
+    /// What it does.
+    pub kind: StmtKind,
+    /// Where it stands.
+    pub location: Location,
+}
+
+/// What a statement does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StmtKind {
+    /// Evaluates for the side effects.
+    Discard(Expr),
+    /// `$x = value`; the value has the variable's type.
+    SetVariable {
+        /// Variable.
+        variable: VarId,
+        /// Value.
+        value: Expr,
+    },
+    /// `@x[key] = value`; key and value have the map's types.
+    SetMap {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Option<Expr>,
+        /// Value.
+        value: Expr,
+    },
+    /// `@x[key] op= value`, an integer value; one lookup, atomic for `+` and `-`.
+    UpdateMap {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Option<Expr>,
+        /// Operation.
+        op: BinaryOp,
+        /// Right operand, of the map's value type.
+        value: Expr,
+    },
+    /// `@x[key] = count()` and its kind.
+    Aggregate {
+        /// Map; its contents say which aggregation.
+        map: MapId,
+        /// Key.
+        key: Option<Expr>,
+        /// The integer (64 bits) to be taken in; none for `count()`.
+        value: Option<Expr>,
+    },
+    /// `delete(@x[key])`; without a key a scalar becomes unset.
+    Delete {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Option<Expr>,
+    },
+    /// A record for the runtime.
+    Send(Message),
+    /// `if`.
+    If {
+        /// Condition, a [`Type::Bool`].
+        condition: Expr,
+        /// Runs if true.
+        then: Vec<Stmt>,
+        /// Runs if false.
+        otherwise: Vec<Stmt>,
+    },
+    /// `unroll (n) { … }`.
+    Unroll {
+        /// How often.
+        count: u32,
+        /// What.
+        body: Vec<Stmt>,
+    },
+    /// Ends the program.
+    Return,
+}
+
+/// A record for the runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// `printf`.
+    Printf {
+        /// Format.
+        format: Bytes,
+        /// Arguments, converted as the format wants them.
+        arguments: Vec<Expr>,
+    },
+    /// `print` of a value.
+    Value(Expr),
+    /// `print` of a map.
+    PrintMap {
+        /// Map.
+        map: MapId,
+        /// Show that many of the largest entries; 0: all.
+        top: u32,
+        /// Divide shown values by it; 0: do not.
+        div: u32,
+    },
+    /// `clear`.
+    ClearMap(MapId),
+    /// `zero`.
+    ZeroMap(MapId),
+    /// `time`.
+    Time(Bytes),
+    /// `exit`; does not end the program ([`StmtKind::Return`] follows it).
+    Exit(Expr),
+}
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Its type.
+    pub ty: Type,
+    /// Where it stands.
+    pub location: Location,
+}
+
+/// What an expression is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExprKind {
+    /// An integer, boolean, enumerator or address; the bits of a sign-extended 64-bit value.
+    Int(u64),
+    /// The value of a kernel enumerator, relocated on the target (value of the build machine).
+    Enumerator {
+        /// Name of the enumeration.
+        name: Bytes,
+        /// Name of the enumerator.
+        variant: Bytes,
+        /// Value on the build machine.
+        value: i64,
+    },
+    /// A text literal.
+    Str(Bytes),
+    /// An integer that is known when the tool starts.
+    IntConstant(IntSource),
+    /// A text that is known when the tool starts.
+    StrConstant(StrSource),
+    /// A scratch variable.
+    Variable(VarId),
+    /// The value of a map entry; zero when missing. Of an aggregation: the integer that
+    /// combines all CPUs.
+    MapValue {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Option<Box<Expr>>,
+    },
+    /// `has_key`.
+    HasKey {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Box<Expr>,
+    },
+    /// `len` of a map: its number of entries.
+    MapLen(MapId),
+    /// `len` of a stack: its number of frames.
+    StackLen(Box<Expr>),
+    /// Something of the event.
+    Event(EventValue),
+    /// An operation on one operand of the same type.
+    Unary {
+        /// Operation.
+        op: UnaryOp,
+        /// Operand.
+        operand: Box<Expr>,
+    },
+    /// An operation on two operands of one type. Comparisons and `&&`, `||` give a
+    /// [`Type::Bool`]; shifts take their right operand as `uint64`. `==` and `!=` also compare
+    /// texts, over the shorter capacity and up to the first NUL. Pointers are added to and
+    /// subtracted from as 64-bit integers: the right operand is already scaled.
+    Binary {
+        /// Operation.
+        op: BinaryOp,
+        /// Left operand.
+        left: Box<Expr>,
+        /// Right operand.
+        right: Box<Expr>,
+    },
+    /// `condition ? then : otherwise`.
+    Ternary {
+        /// Condition, a [`Type::Bool`].
+        condition: Box<Expr>,
+        /// Value if true.
+        then: Box<Expr>,
+        /// Value if false.
+        otherwise: Box<Expr>,
+    },
+    /// Converts to the type of this expression: integers widen by their own sign or are cut, a
+    /// text gets another capacity, a number becomes a boolean.
+    Convert(Box<Expr>),
+    /// `++` and `--`.
+    Increment {
+        /// What changes.
+        target: Target,
+        /// Added, +1 or -1 (times the size of what a pointer points to).
+        by: i64,
+        /// The value is that before the change.
+        post: bool,
+    },
+    /// What a pointer points to; a place to select from, or a value to be read.
+    Deref(Box<Expr>),
+    /// A field of a structure: of a place, or of a value in memory.
+    Member {
+        /// The structure.
+        base: Box<Expr>,
+        /// Its type.
+        structure: StructId,
+        /// Index into its fields.
+        field: u32,
+    },
+    /// An element of an array.
+    Index {
+        /// The array.
+        base: Box<Expr>,
+        /// Which element, a 64-bit integer.
+        index: Box<Expr>,
+    },
+    /// The address of a place.
+    AddressOf(Box<Expr>),
+    /// Fields of a tuple or record in order, each of its field's type.
+    Aggregate(Vec<Expr>),
+    /// A field of a tuple or record.
+    Field {
+        /// The tuple.
+        base: Box<Expr>,
+        /// Which field.
+        index: u32,
+    },
+    /// `str(address, length)`: reads at most the capacity of this expression's type.
+    ReadStr {
+        /// Where the text is.
+        address: Box<Expr>,
+        /// Whose memory.
+        space: Space,
+        /// Most bytes, the NUL included, a `uint64`; the capacity when absent.
+        length: Option<Box<Expr>>,
+    },
+    /// `buf(address, length)`.
+    ReadBuf {
+        /// Where the bytes are.
+        address: Box<Expr>,
+        /// Whose memory.
+        space: Space,
+        /// How many, a `uint64`; the capacity when absent.
+        length: Option<Box<Expr>>,
+    },
+    /// An address of the current process with its process id ([`Type::UserSymbol`]).
+    UserSymbol(Box<Expr>),
+    /// An IP address: family, when given, and the bytes of an integer or array.
+    Inet {
+        /// Address family; when absent the size of the address decides.
+        family: Option<Box<Expr>>,
+        /// A `uint32` in network order, or an array of 4 or 16 bytes.
+        address: Box<Expr>,
+    },
+    /// A time for `strftime`.
+    Timestamp {
+        /// Format.
+        format: Bytes,
+        /// Boot-clock time, ns.
+        ns: Box<Expr>,
+    },
+}
+
+/// What `++` and `--` change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A scratch variable.
+    Variable(VarId),
+    /// A map entry.
+    Map {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Option<Box<Expr>>,
+    },
+}
+
+/// A value that the event brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventValue {
+    /// Process id in the tool's pid namespace, `uint32`.
+    Pid,
+    /// Thread id in the tool's pid namespace, `uint32`.
+    Tid,
+    /// User id, `uint64`.
+    Uid,
+    /// Group id, `uint64`.
+    Gid,
+    /// Name of the current thread, `string[16]`.
+    Comm,
+    /// Boot clock, ns, `uint64`.
+    Nsecs,
+    /// CPU number, `uint64`.
+    Cpu,
+    /// Address of the current `struct task_struct`.
+    CurrentTask,
+    /// A random number, `uint32`.
+    Random,
+    /// Id of the current cgroup, `uint64`.
+    Cgroup,
+    /// Number of the current probe.
+    ProbeId,
+    /// Argument N (from 0) of a traced function, `uint64`.
+    Argument(u32),
+    /// Result of a traced function, `uint64`.
+    ReturnValue,
+    /// A kernel stack; the expression's type has its shape.
+    KernelStack,
+    /// A user stack; the expression's type has its shape.
+    UserStack,
+    /// The program's context, a pointer.
+    Context,
+}
+
+/// Operations on one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOp {
+    /// `-`.
+    Negate,
+    /// `~`.
+    Complement,
+    /// `!`, on a [`Type::Bool`].
+    Not,
+}
+
+/// Operations on two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BinaryOp {
+    /// `+`.
+    Add,
+    /// `-`.
+    Sub,
+    /// `*`.
+    Mul,
+    /// `/`, unsigned; a zero divisor gives 1 and a runtime error.
+    Div,
+    /// `%`, unsigned; a zero divisor gives 1 and a runtime error.
+    Mod,
+    /// `&`.
+    BitAnd,
+    /// `|`.
+    BitOr,
+    /// `^`.
+    BitXor,
+    /// `<<`.
+    ShiftLeft,
+    /// `>>`, logical.
+    ShiftRight,
+    /// `==`.
+    Equal,
+    /// `!=`.
+    NotEqual,
+    /// `<`, by the sign of the operands' type.
+    Less,
+    /// `<=`.
+    LessEqual,
+    /// `>`.
+    Greater,
+    /// `>=`.
+    GreaterEqual,
+    /// `&&`, on booleans; the right side runs only if the left is true.
+    And,
+    /// `||`, on booleans; the right side runs only if the left is false.
+    Or,
+}
