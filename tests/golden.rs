@@ -15,9 +15,7 @@ const STAGES: [&str; 4] = ["ast", "program", "asm", "metadata"];
 /// A test per script and stage.
 pub fn trials() -> Vec<Trial> {
     let scripts = cases::scripts("golden").into_iter();
-    scripts
-        .flat_map(|script| STAGES.map(|stage| trial(&script, stage)))
-        .collect()
+    scripts.flat_map(|script| STAGES.map(|stage| trial(&script, stage))).collect()
 }
 
 fn trial(script: &Path, stage: &'static str) -> Trial {
@@ -30,12 +28,7 @@ fn check(script: &Path, stage: &str) -> Checked {
     let file = PathBuf::from(script.file_name().unwrap_or_default());
     let folder = script.parent().unwrap_or(Path::new("."));
     let command = &mut compiler::btaot();
-    let finished = process::run(
-        command
-            .current_dir(folder)
-            .arg(file)
-            .args(["--emit", stage]),
-    )?;
+    let finished = process::run(command.current_dir(folder).arg(file).args(["--emit", stage]))?;
     let finished = finished.expect_code(0)?;
     cases::expect_file(&script.with_extension(stage), &finished.stdout)?;
     Ok(())

@@ -53,15 +53,11 @@ fn trial(script: PathBuf) -> Trial {
         .map_err(|error| error.to_string())
         .and_then(|text| Ok((parse(&text)?, text)));
     match parsed {
-        Err(problem) => Trial::test(name, move || {
-            Err(format!("{}: {problem}", script.display()).into())
-        }),
+        Err(problem) => Trial::test(name, move || Err(format!("{}: {problem}", script.display()).into())),
         Ok((directives, text)) => {
             let needs = [&[Need::Root], &directives.needs[..]].concat();
             let case = name.clone();
-            policy::trial(name, needs, move || {
-                check(&case, &script, &text, &directives)
-            })
+            policy::trial(name, needs, move || check(&case, &script, &text, &directives))
         }
     }
 }
@@ -72,14 +68,8 @@ fn check(name: &str, script: &Path, text: &str, directives: &Directives) -> Chec
     let copy = folder.join(script.file_name().unwrap_or_default());
     std::fs::write(&copy, with_programs(text)?)?;
     let tool = folder.join("tool");
-    process::run(
-        compiler::btaot()
-            .args(&directives.compile)
-            .arg(&copy)
-            .arg("-o")
-            .arg(&tool),
-    )?
-    .expect_code(0)?;
+    process::run(compiler::btaot().args(&directives.compile).arg(&copy).arg("-o").arg(&tool))?
+        .expect_code(0)?;
     for (index, run) in directives.runs.iter().enumerate() {
         check_run(&tool, run).map_err(|problem| format!("run {}: {problem}", index + 1))?;
     }
@@ -91,18 +81,12 @@ fn check_run(tool: &Path, run: &Run) -> Result<(), String> {
     if let Some(feed) = &run.feed {
         let (program, arguments) = feed.split_once(' ').unwrap_or((feed, ""));
         let path = programs::program(program, programs::Linking::Dynamic)?;
-        command
-            .arg("-c")
-            .arg(format!("{} {arguments}", path.display()).trim_end());
+        command.arg("-c").arg(format!("{} {arguments}", path.display()).trim_end());
     }
     let finished = process::run(command.args(&run.arguments))?;
     compiler::expect_no_panic(&finished)?;
     let finished = finished.expect_code(run.exit)?;
-    text::expect_equal(
-        "standard output",
-        &with_programs(&run.stdout)?,
-        &finished.stdout,
-    )?;
+    text::expect_equal("standard output", &with_programs(&run.stdout)?, &finished.stdout)?;
     let stderr = without_attached(&finished.stderr);
     text::expect_equal("standard error", &with_programs(&run.stderr)?, &stderr)
 }
@@ -112,36 +96,22 @@ fn without_attached(stderr: &str) -> String {
     let is_attached = |line: &&str| {
         let mut words = line.split_whitespace();
         words.next() == Some("Attached")
-            && words
-                .next()
-                .is_some_and(|count| count.parse::<u32>().is_ok())
+            && words.next().is_some_and(|count| count.parse::<u32>().is_ok())
             && matches!(words.next(), Some("probe" | "probes"))
             && words.next().is_none()
     };
-    let position = stderr
-        .split_inclusive('\n')
-        .position(|line| is_attached(&line));
+    let position = stderr.split_inclusive('\n').position(|line| is_attached(&line));
     let lines = stderr.split_inclusive('\n').enumerate();
-    lines
-        .filter(|(index, _)| Some(*index) != position)
-        .map(|(_, line)| line)
-        .collect()
+    lines.filter(|(index, _)| Some(*index) != position).map(|(_, line)| line).collect()
 }
 
 /// Puts paths in place of `%program%`.
 fn with_programs(text: &str) -> Result<String, String> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
     let mut result = text.to_owned();
-    for entry in std::fs::read_dir(sources)
-        .map_err(|error| error.to_string())?
-        .flatten()
-    {
+    for entry in std::fs::read_dir(sources).map_err(|error| error.to_string())?.flatten() {
         let path = entry.path();
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let mark = format!("%{name}%");
         if result.contains(&mark) {
             let program = programs::program(&name, programs::Linking::Dynamic)?;
@@ -153,15 +123,9 @@ fn with_programs(text: &str) -> Result<String, String> {
 
 fn parse(text: &str) -> Result<Directives, String> {
     let mut directives = Directives::default();
-    let mut lines = text
-        .lines()
-        .map(str::trim)
-        .filter_map(|line| line.strip_prefix("//@ "))
-        .peekable();
+    let mut lines = text.lines().map(str::trim).filter_map(|line| line.strip_prefix("//@ ")).peekable();
     while let Some(line) = lines.next() {
-        let (key, value) = line
-            .split_once(':')
-            .ok_or(format!("no ':' in directive '{line}'"))?;
+        let (key, value) = line.split_once(':').ok_or(format!("no ':' in directive '{line}'"))?;
         let value = value.trim();
         let mut block = || -> String {
             let mut text = String::new();
@@ -178,15 +142,10 @@ fn parse(text: &str) -> Result<Directives, String> {
                 }
             }
             "compile" => directives.compile.extend(words(value)),
-            "run" => directives.runs.push(Run {
-                arguments: words(value),
-                ..Run::default()
-            }),
+            "run" => directives.runs.push(Run { arguments: words(value), ..Run::default() }),
             "feed" => current(&mut directives).feed = Some(value.to_owned()),
             "exit" => {
-                let code = value
-                    .parse()
-                    .map_err(|_| format!("'{value}' is not an exit code"))?;
+                let code = value.parse().map_err(|_| format!("'{value}' is not an exit code"))?;
                 current(&mut directives).exit = code;
             }
             "stdout" => {

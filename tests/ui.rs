@@ -31,11 +31,7 @@ fn check(name: &str, script: &Path) -> Checked {
     let annotated = annotations(&std::fs::read_to_string(script)?);
     let reported = headings(&finished.stderr, &file.to_string_lossy());
     if annotated != reported {
-        return Err(format!(
-            "annotated {annotated:?}\nreported  {reported:?}\n{}",
-            finished.stderr
-        )
-        .into());
+        return Err(format!("annotated {annotated:?}\nreported  {reported:?}\n{}", finished.stderr).into());
     }
     let is_error = annotated.iter().any(|mark| mark.severity == "ERROR");
     if folder.join("tool").exists() == is_error {
@@ -76,28 +72,14 @@ fn headings(rendering: &str, file: &str) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut pending: Option<(String, String)> = None;
     for line in rendering.lines() {
-        if let Some((code, rest)) = line
-            .strip_prefix('[')
-            .and_then(|line| line.split_once("] "))
-        {
-            let severity = if rest.starts_with("Error") {
-                "ERROR"
-            } else {
-                "WARN"
-            };
+        if let Some((code, rest)) = line.strip_prefix('[').and_then(|line| line.split_once("] ")) {
+            let severity = if rest.starts_with("Error") { "ERROR" } else { "WARN" };
             pending = Some((severity.to_owned(), code.to_owned()));
         } else if let Some((_, place)) = line.split_once(&format!("{file}:"))
             && let Some((severity, code)) = pending.take()
         {
-            let number = place
-                .split(':')
-                .next()
-                .and_then(|number| number.parse().ok());
-            marks.push(Mark {
-                line: number.unwrap_or(0),
-                severity,
-                code,
-            });
+            let number = place.split(':').next().and_then(|number| number.parse().ok());
+            marks.push(Mark { line: number.unwrap_or(0), severity, code });
         }
     }
     marks.sort();

@@ -1,1 +1,3 @@
-//! From the typed Program to eBPF and to the bundle.
+//! From the typed program to eBPF, and to the tool that carries it.
+
+pub mod bundle;

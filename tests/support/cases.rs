@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The files of `tests/FOLDER` that end in `.bt`, sorted by name.
 pub fn scripts(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut found: Vec<PathBuf> = std::fs::read_dir(&folder)
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
@@ -27,11 +25,7 @@ pub fn expect_file(expected: &Path, actual: &str) -> Result<(), String> {
         return std::fs::write(expected, actual)
             .map_err(|error| format!("cannot write {}: {error}", expected.display()));
     }
-    let text = std::fs::read_to_string(expected).map_err(|error| {
-        format!(
-            "{}: {error}; UPDATE=1 writes it:\n{actual}",
-            expected.display()
-        )
-    })?;
+    let text = std::fs::read_to_string(expected)
+        .map_err(|error| format!("{}: {error}; UPDATE=1 writes it:\n{actual}", expected.display()))?;
     super::text::expect_equal(&expected.display().to_string(), &text, actual)
 }

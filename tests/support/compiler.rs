@@ -31,10 +31,7 @@ pub fn compile_file(script: &Path, tool: &Path) -> Result<PathBuf, String> {
 pub fn expect_no_panic(finished: &Finished) -> Result<(), String> {
     for sign in ["panicked at", "stack backtrace", "RUST_BACKTRACE"] {
         if finished.stderr.contains(sign) {
-            return Err(format!(
-                "a panic instead of a message:\n{}",
-                finished.stderr
-            ));
+            return Err(format!("a panic instead of a message:\n{}", finished.stderr));
         }
     }
     Ok(())

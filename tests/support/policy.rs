@@ -34,9 +34,7 @@ impl Need {
             "tracefs" => Need::Tracefs,
             "kprobes" => Need::Kprobes,
             _ => {
-                return Err(format!(
-                    "unknown need '{name}': root, btf, tracefs or kprobes"
-                ));
+                return Err(format!("unknown need '{name}': root, btf, tracefs or kprobes"));
             }
         })
     }
@@ -46,17 +44,9 @@ impl Need {
         match self {
             Need::Root => (!is_root()).then(|| "needs root".to_owned()),
             Need::KernelBtf => lacks("/sys/kernel/btf/vmlinux", "a kernel with BTF"),
-            Need::Tracefs => lacks(
-                "/sys/kernel/tracing/events",
-                "tracefs on /sys/kernel/tracing",
-            ),
-            Need::Kprobes => lacks(
-                "/sys/bus/event_source/devices/kprobe",
-                "a kernel with kprobes",
-            ),
-            Need::Program(name) => {
-                (!on_search_path(name)).then(|| format!("needs the program {name}"))
-            }
+            Need::Tracefs => lacks("/sys/kernel/tracing/events", "tracefs on /sys/kernel/tracing"),
+            Need::Kprobes => lacks("/sys/bus/event_source/devices/kprobe", "a kernel with kprobes"),
+            Need::Program(name) => (!on_search_path(name)).then(|| format!("needs the program {name}")),
         }
     }
 }
@@ -65,10 +55,7 @@ static SKIPPED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The skips so far, each as `name: reason`.
 pub fn skipped() -> Vec<String> {
-    let mut lines = SKIPPED
-        .lock()
-        .expect("no test panics while it holds the list")
-        .clone();
+    let mut lines = SKIPPED.lock().expect("no test panics while it holds the list").clone();
     lines.sort();
     lines
 }
@@ -81,11 +68,9 @@ pub fn trial(
 ) -> Trial {
     let name = name.into();
     let needs: Vec<Need> = needs.into_iter().collect();
-    Trial::ignorable_test(name.clone(), move || {
-        match needs.iter().find_map(|need| need.missing()) {
-            Some(reason) => skip(&name, &reason),
-            None => body().map(|()| Completion::Completed),
-        }
+    Trial::ignorable_test(name.clone(), move || match needs.iter().find_map(|need| need.missing()) {
+        Some(reason) => skip(&name, &reason),
+        None => body().map(|()| Completion::Completed),
     })
 }
 
@@ -94,10 +79,7 @@ pub fn skip(name: &str, reason: &str) -> Result<Completion, Failed> {
     if requires_all() && !may_skip(name) {
         return Err(format!("{reason}, and BTAOT_REQUIRE=all forbids a skip").into());
     }
-    SKIPPED
-        .lock()
-        .expect("no test panics while it holds the list")
-        .push(format!("{name}: {reason}"));
+    SKIPPED.lock().expect("no test panics while it holds the list").push(format!("{name}: {reason}"));
     Ok(Completion::ignored_with(reason))
 }
 

@@ -79,13 +79,7 @@ impl Running {
         if let Some(stream) = child.stderr.take() {
             readers.push(collect(stream, Arc::clone(&stderr)));
         }
-        Ok(Running {
-            child,
-            what,
-            stdout,
-            stderr,
-            readers,
-        })
+        Ok(Running { child, what, stdout, stderr, readers })
     }
 
     /// Starts a tool and waits until it says that it is attached.
@@ -102,11 +96,7 @@ impl Running {
 
     /// Writes to the program's standard input.
     pub fn type_in(&mut self, text: &str) -> Result<(), String> {
-        let stdin = self
-            .child
-            .stdin
-            .as_mut()
-            .ok_or("standard input is closed")?;
+        let stdin = self.child.stdin.as_mut().ok_or("standard input is closed")?;
         stdin
             .write_all(text.as_bytes())
             .and_then(|()| stdin.flush())
@@ -131,11 +121,7 @@ impl Running {
             .args(["-c", "kill -\"$0\" \"$1\"", name, &self.pid().to_string()])
             .status()
             .map_err(|error| error.to_string())?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("cannot signal {}", self.what))
-        }
+        if status.success() { Ok(()) } else { Err(format!("cannot signal {}", self.what)) }
     }
 
     /// Closes the input and waits for the end.
@@ -147,18 +133,11 @@ impl Running {
         let start = Instant::now();
         while self.readers.iter().any(|reader| !reader.is_finished()) {
             if start.elapsed() > Duration::from_secs(5) {
-                return Err(format!(
-                    "{} ended, but something holds its output open",
-                    self.what
-                ));
+                return Err(format!("{} ended, but something holds its output open", self.what));
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        Ok(Finished {
-            code: status.code(),
-            stdout: self.stdout.text(),
-            stderr: self.stderr.text(),
-        })
+        Ok(Finished { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() })
     }
 
     fn wait_for_end(&mut self) -> Result<ExitStatus, String> {
@@ -188,15 +167,10 @@ impl Running {
                 return Ok(());
             }
             drop(bytes);
-            let ended = self
-                .child
-                .try_wait()
-                .map_err(|error| error.to_string())?
-                .is_some();
+            let ended = self.child.try_wait().map_err(|error| error.to_string())?.is_some();
             if ended && self.readers.iter().all(JoinHandle::is_finished) {
                 // The last bytes may have come between the look and the end.
-                if String::from_utf8_lossy(&stream.bytes.lock().expect("unpoisoned")).contains(text)
-                {
+                if String::from_utf8_lossy(&stream.bytes.lock().expect("unpoisoned")).contains(text) {
                     return Ok(());
                 }
                 return Err(self.explain(&format!("ended without printing {text:?}")));
@@ -229,10 +203,7 @@ fn collect(mut stream: impl Read + Send + 'static, into: Arc<Collected>) -> Join
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            into.bytes
-                .lock()
-                .expect("waiters do not panic")
-                .extend(&buffer[..count]);
+            into.bytes.lock().expect("waiters do not panic").extend(&buffer[..count]);
             into.grew.notify_all();
         }
     })

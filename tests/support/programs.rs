@@ -20,10 +20,7 @@ pub fn program(name: &str, linking: Linking) -> Result<PathBuf, String> {
     type Built = HashMap<(String, Linking), Result<PathBuf, String>>;
     static BUILT: LazyLock<Mutex<Built>> = LazyLock::new(Mutex::default);
     let mut built = BUILT.lock().expect("compiling does not panic");
-    built
-        .entry((name.to_owned(), linking))
-        .or_insert_with(|| compile(name, linking))
-        .clone()
+    built.entry((name.to_owned(), linking)).or_insert_with(|| compile(name, linking)).clone()
 }
 
 fn compile(name: &str, linking: Linking) -> Result<PathBuf, String> {
@@ -33,13 +30,7 @@ fn compile(name: &str, linking: Linking) -> Result<PathBuf, String> {
     let output = folder.join(name);
     let mut compiler = Command::new("cc");
     // Functions stay functions, and frame pointers make user stacks walkable.
-    compiler.args([
-        "-O1",
-        "-g",
-        "-fno-inline",
-        "-fno-omit-frame-pointer",
-        "-fno-ipa-ra",
-    ]);
+    compiler.args(["-O1", "-g", "-fno-inline", "-fno-omit-frame-pointer", "-fno-ipa-ra"]);
     if linking == Linking::Static {
         compiler.arg("-static");
     }

@@ -5,10 +5,7 @@ pub fn expect_equal(what: &str, expected: &str, actual: &str) -> Result<(), Stri
     if expected == actual {
         return Ok(());
     }
-    Err(format!(
-        "{what} differs (- expected, + actual):\n{}",
-        difference(expected, actual)
-    ))
+    Err(format!("{what} differs (- expected, + actual):\n{}", difference(expected, actual)))
 }
 
 /// Both texts with their common lines joined; a missing newline at the end is made visible.
@@ -16,10 +13,7 @@ fn difference(expected: &str, actual: &str) -> String {
     let expected: Vec<&str> = expected.split_inclusive('\n').collect();
     let actual: Vec<&str> = actual.split_inclusive('\n').collect();
     let before = common(expected.iter(), actual.iter());
-    let after = common(
-        expected[before..].iter().rev(),
-        actual[before..].iter().rev(),
-    );
+    let after = common(expected[before..].iter().rev(), actual[before..].iter().rev());
     let mut text = String::new();
     let mut show = |sign: char, lines: &[&str]| {
         for line in lines {
@@ -35,11 +29,6 @@ fn difference(expected: &str, actual: &str) -> String {
     text
 }
 
-fn common<'a>(
-    left: impl Iterator<Item = &'a &'a str>,
-    right: impl Iterator<Item = &'a &'a str>,
-) -> usize {
-    left.zip(right)
-        .take_while(|(left, right)| left == right)
-        .count()
+fn common<'a>(left: impl Iterator<Item = &'a &'a str>, right: impl Iterator<Item = &'a &'a str>) -> usize {
+    left.zip(right).take_while(|(left, right)| left == right).count()
 }

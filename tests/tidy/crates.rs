@@ -24,14 +24,8 @@ const DIRECTIONS: [(&str, &[&str]); 9] = [
     ("btaot-btf", &[]),
     ("btaot-grammar", &["btaot-abi"]),
     ("btaot-frontend", &["btaot-grammar"]),
-    (
-        "btaot-semantic",
-        &["btaot-grammar", "btaot-frontend", "btaot-abi", "btaot-btf"],
-    ),
-    (
-        "btaot-codegen",
-        &["btaot-grammar", "btaot-semantic", "btaot-abi"],
-    ),
+    ("btaot-semantic", &["btaot-grammar", "btaot-frontend", "btaot-abi", "btaot-btf"]),
+    ("btaot-codegen", &["btaot-grammar", "btaot-semantic", "btaot-abi"]),
     ("btaot-runtime", &["btaot-abi", "btaot-btf"]),
     ("btaot-shim", &["btaot-runtime"]),
     (
@@ -58,19 +52,8 @@ const CONFINED: [(&str, &[&str]); 5] = [
 ];
 
 pub fn shim_has_no_compiler_crate() -> Checked {
-    let tree = cargo(&[
-        "tree",
-        "-p",
-        "btaot-shim",
-        "-e",
-        "normal",
-        "--prefix",
-        "none",
-    ])?;
-    let names: Vec<&str> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
+    let tree = cargo(&["tree", "-p", "btaot-shim", "-e", "normal", "--prefix", "none"])?;
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     if !names.contains(&"btaot-runtime") {
         return Err(format!("the tree of the shim does not look like one:\n{tree}").into());
     }
@@ -91,9 +74,7 @@ pub fn depend_in_one_direction() -> Checked {
             if dependency.starts_with("btaot") && !allowed.contains(&dependency) {
                 return Err(format!("{name} must not depend on {dependency}").into());
             }
-            let confined = CONFINED
-                .iter()
-                .find(|(crate_name, _)| *crate_name == dependency);
+            let confined = CONFINED.iter().find(|(crate_name, _)| *crate_name == dependency);
             if let Some((_, homes)) = confined
                 && !homes.contains(&name)
             {
@@ -112,10 +93,7 @@ pub fn use_the_workspace_lints() -> Checked {
         }
     }
     let root = std::fs::read_to_string(root().join("Cargo.toml"))?;
-    for lint in [
-        "undocumented_unsafe_blocks = \"deny\"",
-        "unsafe_code = \"deny\"",
-    ] {
+    for lint in ["undocumented_unsafe_blocks = \"deny\"", "unsafe_code = \"deny\""] {
         if !root.contains(lint) {
             return Err(format!("the workspace lints lack {lint}").into());
         }
@@ -157,10 +135,7 @@ fn is_pair(previous: &str, line: &str) -> bool {
 }
 
 fn normal_dependencies(package: &Value) -> Vec<&str> {
-    let all = package["dependencies"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let all = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
     all.iter()
         .filter(|dependency| dependency["kind"].is_null())
         .map(|dependency| text(&dependency["name"]))
@@ -179,10 +154,7 @@ fn packages() -> Result<Vec<Value>, String> {
 
 fn cargo(arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO"));
-    command
-        .current_dir(root())
-        .args(arguments)
-        .args(["--offline", "--locked"]);
+    command.current_dir(root()).args(arguments).args(["--offline", "--locked"]);
     Ok(process::run(&mut command)?.expect_code(0)?.stdout)
 }
 

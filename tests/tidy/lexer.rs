@@ -10,11 +10,7 @@ pub fn code_of(text: &str) -> String {
         if is_code {
             code.push_str(piece);
         } else {
-            code.extend(
-                piece
-                    .chars()
-                    .map(|char| if char == '\n' { '\n' } else { ' ' }),
-            );
+            code.extend(piece.chars().map(|char| if char == '\n' { '\n' } else { ' ' }));
         }
         rest = after;
     }
@@ -58,9 +54,7 @@ fn raw_string(text: &str) -> Option<usize> {
     let hashes = body.len() - body.trim_start_matches('#').len();
     let content = body[hashes..].strip_prefix('"')?;
     let close = format!("\"{}", "#".repeat(hashes));
-    let end = content
-        .find(&close)
-        .map_or(content.len(), |at| at + close.len());
+    let end = content.find(&close).map_or(content.len(), |at| at + close.len());
     Some(text.len() - content.len() + end)
 }
 
@@ -80,10 +74,7 @@ fn after_escaped(text: &str, close: char) -> usize {
 pub fn blanks_only_comments_and_literals() -> crate::support::Checked {
     let cases = [
         ("a // unsafe", "a          "),
-        (
-            "let s = \"unsafe \\\" unsafe\"; unsafe",
-            "let s =                    ; unsafe",
-        ),
+        ("let s = \"unsafe \\\" unsafe\"; unsafe", "let s =                    ; unsafe"),
         ("r#\"un\"safe\"# unsafe", "              unsafe"),
         ("'\"' unsafe '\\'' 'static x", "    unsafe      'static x"),
         ("/* unsafe */ for \"x\ny\"", "             for   \n  "),

@@ -12,14 +12,8 @@ const LONGEST_ARCHITECTURE_PAGE: usize = 80;
 const UNSAFE_FOLDERS: [&str; 3] = ["runtime/src/sys", "runtime/src/user", "codegen/src/llvm"];
 
 /// The folders of the compiler whose result depends on their input alone.
-const PURE_FOLDERS: [&str; 6] = [
-    "runtime/abi/src",
-    "runtime/btf/src",
-    "grammar/src",
-    "frontend/src",
-    "semantic/src",
-    "codegen/src",
-];
+const PURE_FOLDERS: [&str; 6] =
+    ["runtime/abi/src", "runtime/btf/src", "grammar/src", "frontend/src", "semantic/src", "codegen/src"];
 
 /// Modules of those that touch the machine: they capture a live target, read imported sources, or
 /// write the finished tool.
@@ -42,15 +36,9 @@ pub fn files_are_short() -> Checked {
 pub fn functions_are_short() -> Checked {
     report(rust().into_iter().flat_map(|source| {
         let functions = functions(&source.text);
-        functions
-            .into_iter()
-            .filter(|function| function.lines > LONGEST_FUNCTION)
-            .map(move |function| {
-                format!(
-                    "{}:{}: a function of {} lines",
-                    source.path, function.start, function.lines
-                )
-            })
+        functions.into_iter().filter(|function| function.lines > LONGEST_FUNCTION).map(move |function| {
+            format!("{}:{}: a function of {} lines", source.path, function.start, function.lines)
+        })
     }))
 }
 
@@ -63,11 +51,7 @@ pub fn lint_exceptions_give_a_reason() -> Checked {
                 let attribute = &code[start..];
                 let end = attribute.find(")]").unwrap_or(attribute.len());
                 if !attribute[..end].contains("reason =") {
-                    found.push(format!(
-                        "{}:{}: no reason",
-                        source.path,
-                        line_of(&code, start)
-                    ));
+                    found.push(format!("{}:{}: no reason", source.path, line_of(&code, start)));
                 }
             }
         }
@@ -80,9 +64,7 @@ pub fn unsafe_stays_in_its_folders() -> Checked {
     let mut strays = Vec::new();
     for source in rust() {
         let code = code_of(&source.text);
-        let at_home = UNSAFE_FOLDERS
-            .iter()
-            .any(|folder| source.path.starts_with(folder));
+        let at_home = UNSAFE_FOLDERS.iter().any(|folder| source.path.starts_with(folder));
         for (start, _) in code.match_indices("unsafe") {
             if !is_word(&code, start, "unsafe") {
                 continue;
@@ -119,26 +101,12 @@ pub fn compiling_is_pure() -> Checked {
         }
     }
     report(rust().into_iter().flat_map(|source| {
-        let pure = PURE_FOLDERS
-            .iter()
-            .any(|folder| source.path.starts_with(folder))
-            && !IMPURE_MODULES
-                .iter()
-                .any(|module| source.path.starts_with(module));
-        let code = if pure {
-            without_tests(&code_of(&source.text))
-        } else {
-            String::new()
-        };
-        let found = OUTSIDE
-            .iter()
-            .flat_map(|name| code.match_indices(name).collect::<Vec<_>>());
-        let found: Vec<_> = found
-            .map(|(at, name)| (line_of(&code, at), name.to_owned()))
-            .collect();
-        found
-            .into_iter()
-            .map(move |(line, name)| format!("{}:{line}: {name}", source.path))
+        let pure = PURE_FOLDERS.iter().any(|folder| source.path.starts_with(folder))
+            && !IMPURE_MODULES.iter().any(|module| source.path.starts_with(module));
+        let code = if pure { without_tests(&code_of(&source.text)) } else { String::new() };
+        let found = OUTSIDE.iter().flat_map(|name| code.match_indices(name).collect::<Vec<_>>());
+        let found: Vec<_> = found.map(|(at, name)| (line_of(&code, at), name.to_owned())).collect();
+        found.into_iter().map(move |(line, name)| format!("{}:{line}: {name}", source.path))
     }))
 }
 
@@ -148,20 +116,10 @@ pub fn names_stay_in_the_vocabulary() -> Checked {
     if names.len() < 40 {
         return Err(format!("only {} names found in the vocabulary", names.len()).into());
     }
-    const STAGES: [&str; 5] = [
-        "frontend/src",
-        "semantic/src",
-        "codegen/src",
-        "runtime/src",
-        "shim/src",
-    ];
+    const STAGES: [&str; 5] = ["frontend/src", "semantic/src", "codegen/src", "runtime/src", "shim/src"];
     report(rust().into_iter().flat_map(|source| {
         let in_stage = STAGES.iter().any(|folder| source.path.starts_with(folder));
-        let code = if in_stage {
-            without_tests(&source.text)
-        } else {
-            String::new()
-        };
+        let code = if in_stage { without_tests(&source.text) } else { String::new() };
         let mut found = Vec::new();
         for (index, line) in code.lines().enumerate() {
             let compares = names.iter().filter(|name| compares_with(line, name));
@@ -174,10 +132,7 @@ pub fn names_stay_in_the_vocabulary() -> Checked {
 fn compares_with(line: &str, name: &str) -> bool {
     let literal = format!("\"{name}\"");
     line.match_indices(&literal).any(|(start, _)| {
-        let (before, after) = (
-            line[..start].trim_end(),
-            line[start + literal.len()..].trim_start(),
-        );
+        let (before, after) = (line[..start].trim_end(), line[start + literal.len()..].trim_start());
         let before = before.trim_end_matches('b');
         after.starts_with("=>")
             || after.starts_with("| \"")
@@ -187,18 +142,11 @@ fn compares_with(line: &str, name: &str) -> bool {
 }
 
 pub fn no_machine_traces() -> Checked {
-    let mut traces = vec![
-        env!("CARGO_MANIFEST_DIR").to_owned(),
-        concat!("/wo", "rk/").to_owned(),
-    ];
+    let mut traces = vec![env!("CARGO_MANIFEST_DIR").to_owned(), concat!("/wo", "rk/").to_owned()];
     traces.extend(package_hosts());
     report(all_files().into_iter().flat_map(|source| {
-        let found = traces
-            .iter()
-            .filter(|trace| source.text.contains(trace.as_str()));
-        found
-            .map(|trace| format!("{}: {trace}", source.path))
-            .collect::<Vec<_>>()
+        let found = traces.iter().filter(|trace| source.text.contains(trace.as_str()));
+        found.map(|trace| format!("{}: {trace}", source.path)).collect::<Vec<_>>()
     }))
 }
 
@@ -213,15 +161,9 @@ pub fn architecture_page_is_short() -> Checked {
 
 /// The hosts this machine installs packages from: a mirror's name says nothing to anyone else.
 fn package_hosts() -> Vec<String> {
-    let folder = std::fs::read_dir("/etc/apt/sources.list.d")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let folder = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
     let mut hosts = Vec::new();
-    for file in folder
-        .map(|entry| entry.path())
-        .chain([PathBuf::from("/etc/apt/sources.list")])
-    {
+    for file in folder.map(|entry| entry.path()).chain([PathBuf::from("/etc/apt/sources.list")]) {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         for url in text.split("://").skip(1) {
             let host = url.split(['/', ' ', '\n']).next().unwrap_or_default();
@@ -258,10 +200,7 @@ fn functions(text: &str) -> Vec<Function> {
         let body = lines[index..].iter().position(|line| line.ends_with('{'));
         if body.is_some() && (declaration.is_none() || body < declaration) {
             let lines = length.unwrap_or(0) + 1;
-            found.push(Function {
-                start: index + 1,
-                lines,
-            });
+            found.push(Function { start: index + 1, lines });
         }
     }
     found
@@ -277,10 +216,7 @@ fn is_function(line: &str) -> bool {
 
 /// The text before its unit tests, which may do what the code may not.
 fn without_tests(text: &str) -> String {
-    text.split("#[cfg(test)]")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
 fn is_word(text: &str, start: usize, word: &str) -> bool {
@@ -307,20 +243,14 @@ fn all_files() -> Vec<Source> {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name();
-            if ["target", ".git", "Cargo.lock"]
-                .iter()
-                .any(|skipped| name == *skipped)
-            {
+            if ["target", ".git", "Cargo.lock"].iter().any(|skipped| name == *skipped) {
                 continue;
             }
             if path.is_dir() {
                 folders.push(path);
             } else if let Ok(text) = std::fs::read_to_string(&path) {
                 let path = path.strip_prefix(root()).unwrap_or(&path);
-                found.push(Source {
-                    path: path.to_string_lossy().into_owned(),
-                    text,
-                });
+                found.push(Source { path: path.to_string_lossy().into_owned(), text });
             }
         }
     }
@@ -334,9 +264,5 @@ fn root() -> &'static Path {
 
 fn report(problems: impl IntoIterator<Item = String>) -> Checked {
     let problems: Vec<String> = problems.into_iter().collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems.join("\n").into())
-    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
 }

@@ -65,10 +65,7 @@ impl fmt::Display for BtfError {
                 write!(f, "BTF type at offset {offset} has the unknown kind {kind}")
             }
             Self::NameOffset { offset } => {
-                write!(
-                    f,
-                    "BTF type at offset {offset} has a name outside the string section"
-                )
+                write!(f, "BTF type at offset {offset} has a name outside the string section")
             }
             Self::TypeReference { id } => {
                 write!(f, "BTF refers to type {id}, which does not exist")

@@ -92,17 +92,9 @@ impl Btf<'_> {
 
     fn field(&self, member: Member<'_>) -> Option<Field> {
         let bitfield = member.bitfield_size != 0;
-        let bit_size = if bitfield {
-            u64::from(member.bitfield_size)
-        } else {
-            self.size(member.ty)?.checked_mul(8)?
-        };
-        Some(Field {
-            ty: member.ty,
-            bit_offset: u64::from(member.bit_offset),
-            bit_size,
-            bitfield,
-        })
+        let bit_size =
+            if bitfield { u64::from(member.bitfield_size) } else { self.size(member.ty)?.checked_mul(8)? };
+        Some(Field { ty: member.ty, bit_offset: u64::from(member.bit_offset), bit_size, bitfield })
     }
 
     /// Place and size of a member of the struct, union or typedef called `name`. `path` names members from
@@ -110,21 +102,13 @@ impl Btf<'_> {
     /// gives the whole type.
     #[must_use]
     pub fn field_size_offset(&self, name: &str, path: &[&str]) -> Option<Field> {
-        let root = [Kind::Struct, Kind::Union, Kind::Typedef]
-            .into_iter()
-            .find_map(|kind| self.find(kind, name))?;
-        let mut place = Field {
-            ty: root,
-            bit_offset: 0,
-            bit_size: self.size(root)?.checked_mul(8)?,
-            bitfield: false,
-        };
+        let root =
+            [Kind::Struct, Kind::Union, Kind::Typedef].into_iter().find_map(|kind| self.find(kind, name))?;
+        let mut place =
+            Field { ty: root, bit_offset: 0, bit_size: self.size(root)?.checked_mul(8)?, bitfield: false };
         for step in path {
             let inner = self.member(place.ty, step)?;
-            place = Field {
-                bit_offset: place.bit_offset.checked_add(inner.bit_offset)?,
-                ..inner
-            };
+            place = Field { bit_offset: place.bit_offset.checked_add(inner.bit_offset)?, ..inner };
         }
         Some(place)
     }

@@ -21,6 +21,4 @@ pub use layout::Field;
 pub use mini::{MiniBtf, SynthField, SynthStruct};
 pub use raw::Kind;
 pub use scan::{Btf, TypeId};
-pub use types::{
-    Def, Enumerator, Enumerators, Member, Members, Param, Params, SectionVar, SectionVars,
-};
+pub use types::{Def, Enumerator, Enumerators, Member, Members, Param, Params, SectionVar, SectionVars};

@@ -116,12 +116,9 @@ impl MiniBtf {
         match btf.kind(id) {
             Kind::Void => return 0,
             // Nothing holds a function, variable or tag by value, but a typedef may name one.
-            Kind::Ptr
-            | Kind::Func
-            | Kind::FuncProto
-            | Kind::Var
-            | Kind::Datasec
-            | Kind::DeclTag => return VOID_POINTER,
+            Kind::Ptr | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => {
+                return VOID_POINTER;
+            }
             _ => {}
         }
         let key = (btf.owner(id).identity(), id);
@@ -190,31 +187,19 @@ impl MiniBtf {
         }
         let name = self.intern(synth.name);
         self.next += 1;
-        self.write(
-            &[name, info(Kind::Struct, fields.len() as u32), synth.size],
-            &tail,
-        );
+        self.write(&[name, info(Kind::Struct, fields.len() as u32), synth.size], &tail);
     }
 
     fn field_type(&mut self, field: &SynthField<'_>) -> u32 {
         let scalar = |size: u32| matches!(size, 1 | 2 | 4 | 8);
         if field.array == 0 && scalar(field.size) {
-            return self.make(Made::Int {
-                size: field.size as u8,
-                signed: field.signed,
-            });
+            return self.make(Made::Int { size: field.size as u8, signed: field.signed });
         }
         let count = field.array.max(1);
         let size = field.size / count;
-        let (size, len) = if scalar(size) && size * count == field.size {
-            (size, count)
-        } else {
-            (1, field.size)
-        };
-        let element = self.make(Made::Int {
-            size: size as u8,
-            signed: field.signed,
-        });
+        let (size, len) =
+            if scalar(size) && size * count == field.size { (size, count) } else { (1, field.size) };
+        let element = self.make(Made::Int { size: size as u8, signed: field.signed });
         self.make(Made::Array { element, len })
     }
 
@@ -224,22 +209,12 @@ impl MiniBtf {
         }
         let (head, tail) = match made {
             Made::Int { size, signed } => {
-                let name = self.intern(&format!(
-                    "{}{}",
-                    if signed { 's' } else { 'u' },
-                    u32::from(size) * 8
-                ));
+                let name = self.intern(&format!("{}{}", if signed { 's' } else { 'u' }, u32::from(size) * 8));
                 let encoding = (u32::from(signed) << 24) | (u32::from(size) * 8);
-                (
-                    [name, info(Kind::Int, 0), u32::from(size)],
-                    encoding.to_le_bytes().to_vec(),
-                )
+                ([name, info(Kind::Int, 0), u32::from(size)], encoding.to_le_bytes().to_vec())
             }
             Made::Array { element, len } => {
-                let index = self.make(Made::Int {
-                    size: 4,
-                    signed: false,
-                });
+                let index = self.make(Made::Int { size: 4, signed: false });
                 let words = [element, index, len];
                 let tail = words.iter().flat_map(|word| word.to_le_bytes()).collect();
                 ([0, info(Kind::Array, 0), 0], tail)
@@ -285,17 +260,11 @@ impl MiniBtf {
 
 /// What a relocation may start from.
 fn is_root(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Typedef
-    )
+    matches!(kind, Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Typedef)
 }
 
 fn is_qualifier(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag
-    )
+    matches!(kind, Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag)
 }
 
 /// Qualifiers mean nothing to relocations, so they are not copied. A cycle of them reads as void.

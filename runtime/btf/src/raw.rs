@@ -200,14 +200,11 @@ pub(crate) fn sections(bytes: &[u8]) -> Result<Sections<'_>, BtfError> {
     if version != 1 {
         return Err(BtfError::Version { found: version });
     }
-    let body = bytes
-        .get(u32_at(header, 4) as usize..)
-        .ok_or(BtfError::SectionBounds)?;
+    let body = bytes.get(u32_at(header, 4) as usize..).ok_or(BtfError::SectionBounds)?;
     let section = |offset: usize, len: usize| {
         let start = u32_at(header, offset) as usize;
         let end = start.checked_add(u32_at(header, len) as usize);
-        end.and_then(|end| body.get(start..end))
-            .ok_or(BtfError::SectionBounds)
+        end.and_then(|end| body.get(start..end)).ok_or(BtfError::SectionBounds)
     };
     let strings = section(16, 20)?;
     // The last NUL ends every string, wherever it starts.
@@ -234,7 +231,5 @@ pub(crate) fn header(types: u32, strings: u32) -> [u8; HEADER] {
 /// The little-endian word at `offset`, or 0 behind the end (which a scanned blob never reaches).
 #[inline]
 pub(crate) fn u32_at(data: &[u8], offset: usize) -> u32 {
-    data.get(offset..)
-        .and_then(<[u8]>::first_chunk::<4>)
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    data.get(offset..).and_then(<[u8]>::first_chunk::<4>).map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }

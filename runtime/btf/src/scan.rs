@@ -52,10 +52,7 @@ impl<'d> Btf<'d> {
     }
 
     fn fill(&mut self) -> Result<(), BtfError> {
-        let mut check = Check {
-            names: self.end_string(),
-            max_id: 0,
-        };
+        let mut check = Check { names: self.end_string(), max_id: 0 };
         let mut offset = 0;
         while (offset as usize) < self.types.len() {
             let record = Record::read(self.types, offset)?;
@@ -126,8 +123,7 @@ impl<'d> Btf<'d> {
     /// The name of a type, empty when it has none.
     #[must_use]
     pub fn name(&self, id: TypeId) -> &'d str {
-        self.record(id)
-            .map_or("", |record| self.string(record.name))
+        self.record(id).map_or("", |record| self.string(record.name))
     }
 
     /// The first type of this kind and name: the base's before the split blob's own.
@@ -163,11 +159,7 @@ impl<'d> Btf<'d> {
         }
         let strings = self.strings.as_bytes();
         for (index, &offset) in self.offsets.iter().enumerate() {
-            let Some(common) = self
-                .types
-                .get(offset as usize..)
-                .and_then(<[u8]>::first_chunk::<12>)
-            else {
+            let Some(common) = self.types.get(offset as usize..).and_then(<[u8]>::first_chunk::<12>) else {
                 return;
             };
             let Ok(kind) = raw::kind_of(u32_at(common, 4)) else {
@@ -178,9 +170,7 @@ impl<'d> Btf<'d> {
             }
             let name = u32_at(common, 0);
             if let Some(own) = name.checked_sub(self.first_string)
-                && !strings
-                    .get(own as usize)
-                    .is_some_and(|&byte| first_bytes[usize::from(byte)])
+                && !strings.get(own as usize).is_some_and(|&byte| first_bytes[usize::from(byte)])
             {
                 continue;
             }
@@ -249,7 +239,5 @@ impl Check {
 
 /// The largest first word of entries of `width` bytes.
 fn max_word(tail: &[u8], width: usize, start: u32) -> u32 {
-    tail.chunks_exact(width)
-        .map(|entry| u32_at(entry, 0))
-        .fold(start, u32::max)
+    tail.chunks_exact(width).map(|entry| u32_at(entry, 0)).fold(start, u32::max)
 }

@@ -96,12 +96,7 @@ impl<'d> Btf<'d> {
         let Some(record) = self.record(id) else {
             return Def::Void;
         };
-        let Record {
-            size_or_type,
-            tail,
-            flag,
-            ..
-        } = record;
+        let Record { size_or_type, tail, flag, .. } = record;
         let target = TypeId(size_or_type);
         match record.kind {
             Kind::Void => Def::Void,
@@ -112,40 +107,18 @@ impl<'d> Btf<'d> {
                 index: TypeId(u32_at(tail, 4)),
                 len: u32_at(tail, 8),
             },
-            Kind::Struct => Def::Struct {
-                size: size_or_type,
-                members: Members {
-                    btf: self,
-                    tail,
-                    flag,
-                },
-            },
-            Kind::Union => Def::Union {
-                size: size_or_type,
-                members: Members {
-                    btf: self,
-                    tail,
-                    flag,
-                },
-            },
+            Kind::Struct => Def::Struct { size: size_or_type, members: Members { btf: self, tail, flag } },
+            Kind::Union => Def::Union { size: size_or_type, members: Members { btf: self, tail, flag } },
             Kind::Enum | Kind::Enum64 => Def::Enum {
                 size: size_or_type,
                 signed: flag,
-                values: Enumerators {
-                    btf: self,
-                    tail,
-                    signed: flag,
-                    wide: record.kind == Kind::Enum64,
-                },
+                values: Enumerators { btf: self, tail, signed: flag, wide: record.kind == Kind::Enum64 },
             },
             Kind::Fwd => Def::Fwd { union: flag },
             Kind::Typedef => Def::Typedef(target),
             Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => Def::Modifier(target),
             Kind::Func => Def::Func(target),
-            Kind::FuncProto => Def::FuncProto {
-                result: target,
-                params: Params { btf: self, tail },
-            },
+            Kind::FuncProto => Def::FuncProto { result: target, params: Params { btf: self, tail } },
             Kind::Var => Def::Var(target),
             Kind::Datasec => Def::Datasec(SectionVars { tail }),
             Kind::Float => Def::Float { size: size_or_type },
@@ -158,11 +131,7 @@ impl<'d> Btf<'d> {
     pub fn members(&self, id: TypeId) -> Members<'_> {
         match self.def(self.resolve(id)) {
             Def::Struct { members, .. } | Def::Union { members, .. } => members,
-            _ => Members {
-                btf: self,
-                tail: &[],
-                flag: false,
-            },
+            _ => Members { btf: self, tail: &[], flag: false },
         }
     }
 
@@ -221,17 +190,9 @@ impl<'b> Iterator for Members<'b> {
         let entry = take(&mut self.tail, 12)?;
         let ty = TypeId(u32_at(entry, 4));
         let place = u32_at(entry, 8);
-        let (bit_offset, bitfield_size) = if self.flag {
-            (place & 0x00ff_ffff, (place >> 24) as u8)
-        } else {
-            self.old_bitfield(ty, place)
-        };
-        Some(Member {
-            name: self.btf.string(u32_at(entry, 0)),
-            ty,
-            bit_offset,
-            bitfield_size,
-        })
+        let (bit_offset, bitfield_size) =
+            if self.flag { (place & 0x00ff_ffff, (place >> 24) as u8) } else { self.old_bitfield(ty, place) };
+        Some(Member { name: self.btf.string(u32_at(entry, 0)), ty, bit_offset, bitfield_size })
     }
 }
 
@@ -239,9 +200,7 @@ impl Members<'_> {
     /// Before bitfield sizes were stored with the member, an integer type of its own carried them.
     fn old_bitfield(&self, ty: TypeId, place: u32) -> (u32, u8) {
         match self.btf.def(self.btf.resolve(ty)) {
-            Def::Int {
-                size, bits, offset, ..
-            } if u32::from(bits) < size.saturating_mul(8) => {
+            Def::Int { size, bits, offset, .. } if u32::from(bits) < size.saturating_mul(8) => {
                 (place.saturating_add(u32::from(offset)), bits)
             }
             _ => (place, 0),
@@ -280,10 +239,7 @@ impl<'b> Iterator for Enumerators<'b> {
         } else {
             i64::from(low)
         };
-        Some(Enumerator {
-            name: self.btf.string(u32_at(entry, 0)),
-            value,
-        })
+        Some(Enumerator { name: self.btf.string(u32_at(entry, 0)), value })
     }
 }
 
@@ -308,10 +264,7 @@ impl<'b> Iterator for Params<'b> {
 
     fn next(&mut self) -> Option<Param<'b>> {
         let entry = take(&mut self.tail, 8)?;
-        Some(Param {
-            name: self.btf.string(u32_at(entry, 0)),
-            ty: TypeId(u32_at(entry, 4)),
-        })
+        Some(Param { name: self.btf.string(u32_at(entry, 0)), ty: TypeId(u32_at(entry, 4)) })
     }
 }
 
@@ -337,11 +290,7 @@ impl Iterator for SectionVars<'_> {
 
     fn next(&mut self) -> Option<SectionVar> {
         let entry = take(&mut self.tail, 12)?;
-        Some(SectionVar {
-            var: TypeId(u32_at(entry, 0)),
-            offset: u32_at(entry, 4),
-            size: u32_at(entry, 8),
-        })
+        Some(SectionVar { var: TypeId(u32_at(entry, 0)), offset: u32_at(entry, 4), size: u32_at(entry, 8) })
     }
 }
 

@@ -1,8 +1,6 @@
 //! Scanning and writing on small blobs that are built here, word by word.
 
-use btaot_btf::{
-    Btf, BtfError, Def, Enumerator, Kind, Member, MiniBtf, SynthField, SynthStruct, TypeId,
-};
+use btaot_btf::{Btf, BtfError, Def, Enumerator, Kind, Member, MiniBtf, SynthField, SynthStruct, TypeId};
 
 /// Builds a blob: records are given as words, strings as one section.
 #[derive(Default)]
@@ -13,8 +11,7 @@ struct Blob {
 
 impl Blob {
     fn record(&mut self, words: &[u32]) {
-        self.types
-            .extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        self.types.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -36,32 +33,14 @@ const FLAG: u32 = 1 << 31;
 /// `struct s { int a; union { long b; int c : 3; }; int *p; int v[4]; }`, `enum e { X = -1, Y = 2 }`,
 /// `typedef const struct s t;`, `long f(int x)`.
 fn base() -> Blob {
-    let mut blob = Blob {
-        strings: b"\0int\0long\0s\0a\0b\0c\0p\0v\0e\0X\0Y\0t\0f\0x\0".to_vec(),
-        ..Blob::default()
-    };
+    let mut blob =
+        Blob { strings: b"\0int\0long\0s\0a\0b\0c\0p\0v\0e\0X\0Y\0t\0f\0x\0".to_vec(), ..Blob::default() };
     blob.record(&[1, info(Kind::Int, 0), 4, 1 << 24 | 32]); // 1 int
     blob.record(&[5, info(Kind::Int, 0), 8, 1 << 24 | 64]); // 2 long
     blob.record(&[0, info(Kind::Union, 2) | FLAG, 8, 14, 2, 0, 16, 1, 3 << 24]); // 3 anonymous union
     blob.record(&[0, info(Kind::Ptr, 0), 1]); // 4 int *
     blob.record(&[0, info(Kind::Array, 0), 0, 1, 1, 4]); // 5 int[4]
-    blob.record(&[
-        10,
-        info(Kind::Struct, 4),
-        40,
-        12,
-        1,
-        0,
-        0,
-        3,
-        64,
-        18,
-        4,
-        128,
-        20,
-        5,
-        192,
-    ]); // 6 struct s
+    blob.record(&[10, info(Kind::Struct, 4), 40, 12, 1, 0, 0, 3, 64, 18, 4, 128, 20, 5, 192]); // 6 struct s
     blob.record(&[22, info(Kind::Enum, 2) | FLAG, 4, 24, u32::MAX, 26, 2]); // 7 enum e
     blob.record(&[0, info(Kind::Const, 0), 6]); // 8 const struct s
     blob.record(&[28, info(Kind::Typedef, 0), 8]); // 9 typedef t
@@ -78,46 +57,16 @@ fn answers_by_id_and_name() {
     assert_eq!(btf.find(Kind::Struct, "s"), Some(TypeId(6)));
     assert_eq!(btf.find(Kind::Union, "s"), None);
     assert_eq!(btf.find(Kind::Typedef, "t"), Some(TypeId(9)));
-    assert_eq!(
-        (btf.kind(TypeId(7)), btf.name(TypeId(7))),
-        (Kind::Enum, "e")
-    );
+    assert_eq!((btf.kind(TypeId(7)), btf.name(TypeId(7))), (Kind::Enum, "e"));
     assert_eq!(btf.kind(TypeId(12)), Kind::Void);
-    let Def::Enum { values, .. } = btf.def(TypeId(7)) else {
-        panic!("an enum")
-    };
+    let Def::Enum { values, .. } = btf.def(TypeId(7)) else { panic!("an enum") };
     let values: Vec<_> = values.collect();
-    assert_eq!(
-        values,
-        [
-            Enumerator {
-                name: "X",
-                value: -1
-            },
-            Enumerator {
-                name: "Y",
-                value: 2
-            }
-        ]
-    );
+    assert_eq!(values, [Enumerator { name: "X", value: -1 }, Enumerator { name: "Y", value: 2 }]);
     let (params, result) = btf.prototype(TypeId(11)).expect("a function");
-    assert_eq!(
-        params
-            .map(|param| (param.name, param.ty.0))
-            .collect::<Vec<_>>(),
-        [("x", 1)]
-    );
+    assert_eq!(params.map(|param| (param.name, param.ty.0)).collect::<Vec<_>>(), [("x", 1)]);
     assert_eq!(result, TypeId(2));
     let bitfield = btf.members(TypeId(3)).nth(1);
-    assert_eq!(
-        bitfield,
-        Some(Member {
-            name: "c",
-            ty: TypeId(1),
-            bit_offset: 0,
-            bitfield_size: 3
-        })
-    );
+    assert_eq!(bitfield, Some(Member { name: "c", ty: TypeId(1), bit_offset: 0, bitfield_size: 3 }));
     assert_eq!(btf.pointee(TypeId(4)), Some(TypeId(1)));
 }
 
@@ -126,8 +75,7 @@ fn finds_places_through_anonymous_members_and_typedefs() {
     let bytes = base().bytes();
     let btf = Btf::scan(&bytes, None).expect("valid");
     let place = |name, path: &[&str]| {
-        btf.field_size_offset(name, path)
-            .map(|field| (field.bit_offset, field.bit_size, field.bitfield))
+        btf.field_size_offset(name, path).map(|field| (field.bit_offset, field.bit_size, field.bitfield))
     };
     assert_eq!(place("s", &["a"]), Some((0, 32, false)));
     assert_eq!(place("s", &["b"]), Some((64, 64, false)));
@@ -143,34 +91,16 @@ fn split_btf_continues_its_base() {
     let base_bytes = base().bytes();
     let base = Btf::scan(&base_bytes, None).expect("valid");
     // struct m { struct s inner; int own; } with the base's types and both blobs' strings.
-    let mut module = Blob {
-        strings: b"\0m\0inner\0own\0".to_vec(),
-        ..Blob::default()
-    };
+    let mut module = Blob { strings: b"\0m\0inner\0own\0".to_vec(), ..Blob::default() };
     let start = 34;
-    module.record(&[
-        start + 1,
-        info(Kind::Struct, 2),
-        48,
-        start + 3,
-        6,
-        0,
-        start + 9,
-        1,
-        320,
-    ]);
+    module.record(&[start + 1, info(Kind::Struct, 2), 48, start + 3, 6, 0, start + 9, 1, 320]);
     let bytes = module.bytes();
     let split = Btf::scan(&bytes, Some(&base)).expect("valid");
     assert_eq!(split.find(Kind::Struct, "m"), Some(TypeId(12)));
     assert_eq!(split.find(Kind::Struct, "s"), Some(TypeId(6)));
-    let place = split
-        .field_size_offset("m", &["inner", "v"])
-        .expect("there");
+    let place = split.field_size_offset("m", &["inner", "v"]).expect("there");
     assert_eq!((place.bit_offset, place.bit_size), (192, 128));
-    assert_eq!(
-        Btf::scan(&bytes, Some(&split)).err(),
-        Some(BtfError::SplitBase)
-    );
+    assert_eq!(Btf::scan(&bytes, Some(&split)).err(), Some(BtfError::SplitBase));
     // Without its base, the blob refers to strings and types that are not there.
     assert!(Btf::scan(&bytes, None).is_err());
 
@@ -178,11 +108,7 @@ fn split_btf_continues_its_base() {
     assert_eq!(mini.add_roots(&split, &["m", "s"]), [true, false]);
     let mini = mini.finish();
     let mini = Btf::scan(&mini, None).expect("valid");
-    assert_eq!(
-        mini.field_size_offset("m", &["inner", "c"])
-            .map(|field| field.bit_offset),
-        Some(64)
-    );
+    assert_eq!(mini.field_size_offset("m", &["inner", "c"]).map(|field| field.bit_offset), Some(64));
     assert_eq!(mini.find(Kind::Int, "long"), Some(TypeId(7)));
 }
 
@@ -191,35 +117,19 @@ fn mini_btf_keeps_layouts_and_drops_pointees() {
     let bytes = base().bytes();
     let btf = Btf::scan(&bytes, None).expect("valid");
     let mut mini = MiniBtf::new();
-    assert_eq!(
-        mini.add_roots(&btf, &["t", "e", "nothing"]),
-        [true, true, false]
-    );
+    assert_eq!(mini.add_roots(&btf, &["t", "e", "nothing"]), [true, true, false]);
     mini.add_struct(&SynthStruct {
         name: "trace_event_x",
         size: 40,
         fields: &[
-            SynthField {
-                name: "nr",
-                offset: 8,
-                size: 8,
-                signed: true,
-                array: 0,
-            },
-            SynthField {
-                name: "args",
-                offset: 16,
-                size: 24,
-                signed: false,
-                array: 6,
-            },
+            SynthField { name: "nr", offset: 8, size: 8, signed: true, array: 0 },
+            SynthField { name: "args", offset: 16, size: 24, signed: false, array: 6 },
         ],
     });
     let blob = mini.finish();
     let mini = Btf::scan(&blob, None).expect("valid");
     for path in [&["a"] as &[&str], &["b"], &["c"], &["p"], &["v"], &[]] {
-        let strip =
-            |field: Option<btaot_btf::Field>| field.map(|f| (f.bit_offset, f.bit_size, f.bitfield));
+        let strip = |field: Option<btaot_btf::Field>| field.map(|f| (f.bit_offset, f.bit_size, f.bitfield));
         assert_eq!(
             strip(mini.field_size_offset("t", path)),
             strip(btf.field_size_offset("t", path)),
@@ -228,20 +138,9 @@ fn mini_btf_keeps_layouts_and_drops_pointees() {
     }
     let pointer = mini.field_size_offset("s", &["p"]).expect("there");
     assert_eq!(mini.pointee(pointer.ty), Some(TypeId::VOID));
-    let nr = mini
-        .field_size_offset("trace_event_x", &["nr"])
-        .expect("there");
-    assert!(matches!(
-        mini.def(nr.ty),
-        Def::Int {
-            size: 8,
-            signed: true,
-            ..
-        }
-    ));
-    let args = mini
-        .field_size_offset("trace_event_x", &["args"])
-        .expect("there");
+    let nr = mini.field_size_offset("trace_event_x", &["nr"]).expect("there");
+    assert!(matches!(mini.def(nr.ty), Def::Int { size: 8, signed: true, .. }));
+    let args = mini.field_size_offset("trace_event_x", &["args"]).expect("there");
     assert_eq!((args.bit_offset, args.bit_size), (128, 192));
     assert!(matches!(mini.def(args.ty), Def::Array { len: 6, .. }));
 }
@@ -252,10 +151,7 @@ fn refuses_malformed_blobs() {
     let good = base().bytes();
     assert_eq!(scan(&[]), Some(BtfError::TooShort));
     assert_eq!(scan(&[0; 24]), Some(BtfError::Magic { found: 0 }));
-    let swapped: Vec<u8> = good
-        .chunks_exact(2)
-        .flat_map(|pair| [pair[1], pair[0]])
-        .collect();
+    let swapped: Vec<u8> = good.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect();
     assert_eq!(scan(&swapped), Some(BtfError::ByteOrder));
     assert_eq!(scan(&good[..good.len() - 1]), Some(BtfError::SectionBounds));
 
@@ -264,20 +160,14 @@ fn refuses_malformed_blobs() {
     assert_eq!(scan(&blob.bytes()), Some(BtfError::Strings));
     let mut blob = base();
     blob.record(&[0, info(Kind::Ptr, 0), 13]);
-    assert_eq!(
-        scan(&blob.bytes()),
-        Some(BtfError::TypeReference { id: 13 })
-    );
+    assert_eq!(scan(&blob.bytes()), Some(BtfError::TypeReference { id: 13 }));
     let offset = base().types.len() as u32;
     let mut blob = base();
     blob.record(&[99, info(Kind::Ptr, 0), 1]);
     assert_eq!(scan(&blob.bytes()), Some(BtfError::NameOffset { offset }));
     let mut blob = base();
     blob.record(&[0, 30 << 24, 1]);
-    assert_eq!(
-        scan(&blob.bytes()),
-        Some(BtfError::UnknownKind { kind: 30, offset })
-    );
+    assert_eq!(scan(&blob.bytes()), Some(BtfError::UnknownKind { kind: 30, offset }));
     let mut blob = base();
     blob.record(&[0, info(Kind::Struct, 2), 8, 0, 1, 0]);
     assert_eq!(scan(&blob.bytes()), Some(BtfError::Truncated { offset }));
@@ -285,10 +175,7 @@ fn refuses_malformed_blobs() {
 
 #[test]
 fn cycles_end() {
-    let mut blob = Blob {
-        strings: b"\0t\0".to_vec(),
-        ..Blob::default()
-    };
+    let mut blob = Blob { strings: b"\0t\0".to_vec(), ..Blob::default() };
     blob.record(&[1, info(Kind::Typedef, 0), 1]); // a typedef of itself
     blob.record(&[0, info(Kind::Array, 0), 0, 2, 1, 2]); // an array of itself
     blob.record(&[1, info(Kind::Struct, 1), 8, 0, 3, 0]); // a struct holding itself, unnamed
@@ -324,10 +211,7 @@ fn corrupted_bytes_never_panic() {
             }
             let mut mini = MiniBtf::new();
             mini.add_roots(&btf, &["s", "t", "e"]);
-            assert!(
-                Btf::scan(&mini.finish(), None).is_ok(),
-                "byte {at} = {value}"
-            );
+            assert!(Btf::scan(&mini.finish(), None).is_ok(), "byte {at} = {value}");
         }
     }
 }

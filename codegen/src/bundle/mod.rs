@@ -1,0 +1,5 @@
+//! The tool: shared IDs, metadata, and their place in a copy of the shim.
+
+mod elf;
+
+pub use elf::{ShimError, attach_payload, payload_of};
