@@ -1,8 +1,151 @@
 //! The same tools inside virtual machines with other kernels.
+//!
+//! Every script of `tests/kernels/`, and those of `tests/run/` that name `kernels:`, is compiled here once; each
+//! kernel of the table is booted once, runs all of them and reports. A test is one script on one kernel.
 
+mod initramfs;
+mod machine;
+mod offsets;
+mod table;
+
+use crate::support::directives::Directives;
+use crate::support::policy::{self, Need};
+use crate::support::process::Finished;
+use crate::support::{Checked, cases, programs, scratch, scripts};
 use libtest_mimic::Trial;
+use machine::Contents;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use table::{KERNELS, Kernel};
 
-/// A test per kernel and case.
+/// A script that runs in machines.
+#[derive(Clone)]
+struct Script {
+    path: PathBuf,
+    directives: Arc<Directives>,
+}
+
+impl Script {
+    fn runs_on(&self, kernel: &Kernel) -> bool {
+        let listed = &self.directives.kernels;
+        listed.iter().any(|name| name == kernel.name || name == "all")
+    }
+
+    /// The name of a run's case. It sorts as the runs are written.
+    fn case(&self, run: usize) -> String {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        format!("{stem}.{run:02}")
+    }
+}
+
+/// How the cases of one kernel ended, once somebody has asked.
+struct Machine {
+    kernel: Kernel,
+    scripts: Vec<Script>,
+    reports: OnceLock<Result<HashMap<String, Finished>, Refusal>>,
+}
+
+/// Why a machine gave no reports.
+#[derive(Clone)]
+enum Refusal {
+    /// Its kernel cannot be had here.
+    NoKernel(String),
+    /// It did not run.
+    Failed(String),
+}
+
+/// A test per kernel and script, and one per kernel for the field offsets.
 pub fn trials() -> Vec<Trial> {
-    Vec::new()
+    let (scripts, mut trials) = scripts_and_mistakes();
+    for kernel in KERNELS {
+        let scripts: Vec<Script> = scripts.iter().filter(|script| script.runs_on(&kernel)).cloned().collect();
+        let reports = OnceLock::new();
+        let machine = Arc::new(Machine { kernel, scripts: scripts.clone(), reports });
+        trials.extend(scripts.into_iter().map(|script| {
+            let name = cases::name(&format!("kernels::{}", kernel.name), &script.path);
+            trial(name, &machine, move |reports| check(&script, reports))
+        }));
+        let name = format!("kernels::{}::field_offsets_differ_from_here", kernel.name);
+        trials.push(trial(name, &machine, offsets::check));
+    }
+    trials
+}
+
+/// The scripts, and a failing test for each whose directives cannot be read.
+fn scripts_and_mistakes() -> (Vec<Script>, Vec<Trial>) {
+    let (mut scripts, mut mistakes) = (Vec::new(), Vec::new());
+    for path in [cases::scripts("kernels"), cases::scripts("run")].concat() {
+        match scripts::directives(&path) {
+            Ok(directives)
+                if directives.kernels.is_empty()
+                    && path.parent().is_some_and(|folder| folder.ends_with("kernels")) =>
+            {
+                let name = cases::name("kernels", &path);
+                mistakes.push(Trial::test(name, || Err("names no kernels".into())));
+            }
+            Ok(directives) => scripts.push(Script { path, directives: Arc::new(directives) }),
+            Err(problem) => {
+                let name = cases::name("kernels", &path);
+                mistakes.push(Trial::test(name, move || Err(problem.into())));
+            }
+        }
+    }
+    (scripts, mistakes)
+}
+
+fn trial(
+    name: String,
+    machine: &Arc<Machine>,
+    check: impl FnOnce(&HashMap<String, Finished>) -> Checked + Send + 'static,
+) -> Trial {
+    let machine = Arc::clone(machine);
+    let needs = [Need::Program("qemu-system-x86_64"), Need::Program("busybox")];
+    policy::skippable_trial(name, needs, move || match machine.reports.get_or_init(|| machine.run()) {
+        Ok(reports) => check(reports).map(|()| None),
+        Err(Refusal::NoKernel(reason)) => Ok(Some(reason.clone())),
+        Err(Refusal::Failed(problem)) => Err(problem.into()),
+    })
+}
+
+impl Machine {
+    fn run(&self) -> Result<HashMap<String, Finished>, Refusal> {
+        let image = self.kernel.image().map_err(Refusal::NoKernel)?;
+        let boot = || -> Result<_, String> {
+            let folder = scratch::folder(&format!("kernels::{}", self.kernel.name))
+                .map_err(|error| error.to_string())?;
+            machine::boot(&image, &self.contents()?, &folder)
+        };
+        boot().map_err(Refusal::Failed)
+    }
+
+    fn contents(&self) -> Result<Contents, String> {
+        let mut contents = Contents::default();
+        for source in std::fs::read_dir(programs::sources()).map_err(|error| error.to_string())? {
+            let path = source.map_err(|error| error.to_string())?.path();
+            contents.files.push(programs::program(&path.file_stem().unwrap_or_default().to_string_lossy())?);
+        }
+        contents.cases.push((offsets::CASE.to_owned(), offsets::command()?));
+        for script in &self.scripts {
+            // A script that does not compile fails its own test, not those beside it.
+            let Ok(tool) = scripts::tool(&script.path) else { continue };
+            for (index, run) in script.directives.runs.iter().enumerate() {
+                let line = run.command_line()?;
+                let text = format!("export TOOL='{}'\n{line}\n", tool.display());
+                contents.cases.push((script.case(index), text));
+            }
+            contents.files.push(tool);
+        }
+        Ok(contents)
+    }
+}
+
+fn check(script: &Script, reports: &HashMap<String, Finished>) -> Checked {
+    scripts::tool(&script.path)?;
+    for (index, run) in script.directives.runs.iter().enumerate() {
+        let report = reports.get(&script.case(index)).ok_or("the machine did not report this run")?;
+        let result = run.check(report.clone());
+        result.map_err(|problem| format!("run {}: {problem}", index + 1))?;
+    }
+    Ok(())
 }

@@ -2,10 +2,12 @@
 
 pub mod cases;
 pub mod compiler;
+pub mod directives;
 pub mod policy;
 pub mod process;
 pub mod programs;
 pub mod scratch;
+pub mod scripts;
 pub mod text;
 
 /// What a test's body returns: any printable error fails the test.

@@ -66,16 +66,31 @@ pub fn trial(
     needs: impl IntoIterator<Item = Need>,
     body: impl FnOnce() -> Checked + Send + 'static,
 ) -> Trial {
+    skippable_trial(name, needs, move || body().map(|()| None))
+}
+
+/// A test which may find out while it runs that it lacks something: its body returns the reason.
+pub fn skippable_trial(
+    name: impl Into<String>,
+    needs: impl IntoIterator<Item = Need>,
+    body: impl FnOnce() -> Result<Option<String>, Failed> + Send + 'static,
+) -> Trial {
     let name = name.into();
     let needs: Vec<Need> = needs.into_iter().collect();
-    Trial::ignorable_test(name.clone(), move || match needs.iter().find_map(|need| need.missing()) {
-        Some(reason) => skip(&name, &reason),
-        None => body().map(|()| Completion::Completed),
+    Trial::ignorable_test(name.clone(), move || {
+        let missing = match needs.iter().find_map(|need| need.missing()) {
+            Some(reason) => Some(reason),
+            None => body()?,
+        };
+        match missing {
+            Some(reason) => skip(&name, &reason),
+            None => Ok(Completion::Completed),
+        }
     })
 }
 
 /// Ends the test `name` as skipped, or as failed where nothing may be skipped.
-pub fn skip(name: &str, reason: &str) -> Result<Completion, Failed> {
+fn skip(name: &str, reason: &str) -> Result<Completion, Failed> {
     if requires_all() && !may_skip(name) {
         return Err(format!("{reason}, and BTAOT_REQUIRE=all forbids a skip").into());
     }

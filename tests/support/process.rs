@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// A program that has ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Finished {
     /// The exit code; `None` when a signal ended it.
     pub code: Option<i32>,

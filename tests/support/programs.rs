@@ -1,4 +1,6 @@
 //! The C programs in `tests/programs/` that are traced, compiled when first asked for.
+//!
+//! They are static: the same file is traced here, in virtual machines and in roots without a C library.
 
 use super::process;
 use std::collections::HashMap;
@@ -6,34 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-/// How a program is linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Linking {
-    /// As programs usually are.
-    Dynamic,
-    /// Without any other file: for machines and roots that have no C library.
-    Static,
-}
-
 /// The path of the program made of `tests/programs/NAME.c`.
-pub fn program(name: &str, linking: Linking) -> Result<PathBuf, String> {
-    type Built = HashMap<(String, Linking), Result<PathBuf, String>>;
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    type Built = HashMap<String, Result<PathBuf, String>>;
     static BUILT: LazyLock<Mutex<Built>> = LazyLock::new(Mutex::default);
     let mut built = BUILT.lock().expect("compiling does not panic");
-    built.entry((name.to_owned(), linking)).or_insert_with(|| compile(name, linking)).clone()
+    built.entry(name.to_owned()).or_insert_with(|| compile(name)).clone()
 }
 
-fn compile(name: &str, linking: Linking) -> Result<PathBuf, String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
-    let folder = super::scratch::folder(&format!("programs-{linking:?}::{name}"))
-        .map_err(|error| error.to_string())?;
+/// The folder that holds the programs' sources.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs")
+}
+
+fn compile(name: &str) -> Result<PathBuf, String> {
+    let source = sources().join(format!("{name}.c"));
+    let folder = super::scratch::folder(&format!("programs::{name}")).map_err(|error| error.to_string())?;
     let output = folder.join(name);
     let mut compiler = Command::new("cc");
     // Functions stay functions, and frame pointers make user stacks walkable.
-    compiler.args(["-O1", "-g", "-fno-inline", "-fno-omit-frame-pointer", "-fno-ipa-ra"]);
-    if linking == Linking::Static {
-        compiler.arg("-static");
-    }
+    compiler.args(["-O1", "-g", "-static", "-fno-inline", "-fno-omit-frame-pointer", "-fno-ipa-ra"]);
     process::run(compiler.arg(source).arg("-o").arg(&output))?.expect_code(0)?;
     Ok(output)
 }

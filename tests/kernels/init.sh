@@ -1,0 +1,21 @@
+#!/busybox sh
+# The first process of a test machine: runs /cases/*, reports each on the second serial port, powers off.
+# The first port is the kernel's; what it says there cannot get between the reports.
+/busybox mkdir -p /bin /proc /sys /dev /tmp /run
+/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /tmp
+mount -t tracefs tracefs /sys/kernel/tracing
+stty -F /dev/ttyS1 raw -echo
+
+# A case is a shell script. Its report is one line: name, exit code, both outputs in base64 behind an x.
+for script in /cases/*; do
+    timeout -s KILL 20 sh "$script" >/tmp/stdout 2>/tmp/stderr </dev/null
+    code=$?
+    echo "${script##*/} $code x$(base64 </tmp/stdout | tr -d '\n') x$(base64 </tmp/stderr | tr -d '\n')" >/dev/ttyS1
+done
+echo end >/dev/ttyS1
+poweroff -f

@@ -1,0 +1,52 @@
+// calls [N [COMM]]: makes a known sequence of calls, N times over (default 1), as a process named COMM.
+// The functions are what the scripts of the tests trace; none is inlined, none calls another but where a comment says so.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct point {
+    int x;
+    short y;
+    struct { unsigned char low : 3, high : 5; } bits;
+    char name[8];
+};
+
+volatile long sink;
+
+// add(1,2) add(10,20) add(100,200) in each round
+long add(long a, long b) { return a + b; }
+// greet("alpha") greet("beta") in each round
+const char *greet(const char *name) { sink += name[0]; return name; }
+// place(&{x=-7,y=300,low=5,high=17,name="origin"}) in each round
+int place(const struct point *point) { sink += point->x; return point->x; }
+// six(1,2,3,4,5,6) in each round
+long six(long a, long b, long c, long d, long e, long f) { return sink += a + b + c + d + e + f; }
+// negative(-1) in each round; returns its argument
+int negative(int value) { return value; }
+// outer calls inner, so that stacks have two known frames
+long inner(long value) { return sink += value; }
+long outer(long value) { return inner(value) + 1; }
+// series(0) series(1) ... series(N-1): one in each round
+long series(long value) { return sink += value; }
+
+int main(int argc, char **argv)
+{
+    long rounds = argc > 1 ? atol(argv[1]) : 1;
+    struct point origin = { -7, 300, { 5, 17 }, "origin" };
+    if (argc > 2) prctl(PR_SET_NAME, argv[2]);
+    for (long round = 0; round < rounds; round++) {
+        sink += add(1, 2) + add(10, 20) + add(100, 200);
+        greet("alpha");
+        greet("beta");
+        place(&origin);
+        six(1, 2, 3, 4, 5, 6);
+        negative(-1);
+        outer(40);
+        series(round);
+        syscall(SYS_getppid);
+    }
+    return 0;
+}

@@ -1,0 +1,186 @@
+//! Directives in the comments of a script: how its tool is run, and what it prints.
+//!
+//! ```text
+//! //@ needs: btf, tracefs        what the machine must have (root is always needed)
+//! //@ kernels: 6.1, 6.12         run on these kernels in virtual machines, too; `all` for every one
+//! //@ compile: --feature -x      options of the compiler
+//! //@ run: 5 hello               one run, with these arguments of the tool ("" quotes); options too
+//! //@ feed: calls 3              -c: the program tests/programs/calls.c, with arguments
+//! //@ shell: exec $TOOL -q       one run through a shell, for what takes more than arguments
+//! //@ exit: 7                    the exit code of this run (default 0)
+//! //@ stdout:                    standard output, exactly; nothing when the directive is absent
+//! //@ | first line
+//! //@ stderr:                    standard error after the line `Attached N probes`
+//! //@ | first line
+//! ```
+//!
+//! A file without `run:` and `shell:` is run once. In scripts, commands and expected lines `%calls%` stands
+//! for the path of the program made of `tests/programs/calls.c`.
+
+use super::policy::Need;
+use super::process::Finished;
+use super::{compiler, programs, text};
+
+/// What a script's directives say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Directives {
+    /// What the machine must have.
+    pub needs: Vec<Need>,
+    /// The kernels of virtual machines to run on, by the names of their rows; `all` for every one.
+    pub kernels: Vec<String>,
+    /// Options of the compiler.
+    pub compile: Vec<String>,
+    /// The runs of the tool, in order.
+    pub runs: Vec<Run>,
+}
+
+/// One start of the tool.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    arguments: Vec<String>,
+    shell: Option<String>,
+    feed: Option<String>,
+    exit: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Directives {
+    /// Reads the directives of a script.
+    pub fn parse(text: &str) -> Result<Directives, String> {
+        parse(text)
+    }
+}
+
+impl Run {
+    /// The run as a line for a shell in which `$TOOL` is the tool's path.
+    pub fn command_line(&self) -> Result<String, String> {
+        if let Some(shell) = &self.shell {
+            return with_programs(shell);
+        }
+        let mut line = "exec \"$TOOL\"".to_owned();
+        if let Some(feed) = &self.feed {
+            let (program, arguments) = feed.split_once(' ').unwrap_or((feed, ""));
+            let path = programs::program(program)?;
+            let command = format!("{} {arguments}", path.display());
+            line.push_str(&format!(" -c {}", quoted(command.trim_end())));
+        }
+        for argument in &self.arguments {
+            line.push_str(&format!(" {}", quoted(&with_programs(argument)?)));
+        }
+        Ok(line)
+    }
+
+    /// Compares what the run did with what it should have done.
+    pub fn check(&self, finished: Finished) -> Result<(), String> {
+        compiler::expect_no_panic(&finished)?;
+        let finished = finished.expect_code(self.exit)?;
+        text::expect_equal("standard output", &with_programs(&self.stdout)?, &finished.stdout)?;
+        let stderr = without_attached(&finished.stderr);
+        text::expect_equal("standard error", &with_programs(&self.stderr)?, &stderr)
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Standard error without the one line that every tool prints.
+fn without_attached(stderr: &str) -> String {
+    let is_attached = |line: &&str| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("Attached")
+            && words.next().is_some_and(|count| count.parse::<u32>().is_ok())
+            && matches!(words.next(), Some("probe" | "probes"))
+            && words.next().is_none()
+    };
+    let position = stderr.split_inclusive('\n').position(|line| is_attached(&line));
+    let lines = stderr.split_inclusive('\n').enumerate();
+    lines.filter(|(index, _)| Some(*index) != position).map(|(_, line)| line).collect()
+}
+
+/// Puts paths in place of `%program%`.
+pub fn with_programs(text: &str) -> Result<String, String> {
+    let sources = programs::sources();
+    let mut result = text.to_owned();
+    for entry in std::fs::read_dir(sources).map_err(|error| error.to_string())?.flatten() {
+        let path = entry.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mark = format!("%{name}%");
+        if result.contains(&mark) {
+            let program = programs::program(&name)?;
+            result = result.replace(&mark, &program.display().to_string());
+        }
+    }
+    Ok(result)
+}
+
+fn parse(text: &str) -> Result<Directives, String> {
+    let mut directives = Directives::default();
+    let mut lines = text.lines().map(str::trim).filter_map(|line| line.strip_prefix("//@ ")).peekable();
+    while let Some(line) = lines.next() {
+        let (key, value) = line.split_once(':').ok_or(format!("no ':' in directive '{line}'"))?;
+        let value = value.trim();
+        let mut block = || -> String {
+            let mut text = String::new();
+            while let Some(line) = lines.next_if(|line| line.starts_with('|')) {
+                text.push_str(line[1..].strip_prefix(' ').unwrap_or(&line[1..]));
+                text.push('\n');
+            }
+            text
+        };
+        match key {
+            "needs" => {
+                for need in value.split(',') {
+                    directives.needs.push(Need::from_name(need.trim())?);
+                }
+            }
+            "compile" => directives.compile.extend(words(value)),
+            "kernels" => {
+                directives.kernels.extend(value.split(',').map(|name| name.trim().to_owned()));
+            }
+            "shell" => directives.runs.push(Run { shell: Some(value.to_owned()), ..Run::default() }),
+            "run" => directives.runs.push(Run { arguments: words(value), ..Run::default() }),
+            "feed" => current(&mut directives).feed = Some(value.to_owned()),
+            "exit" => {
+                let code = value.parse().map_err(|_| format!("'{value}' is not an exit code"))?;
+                current(&mut directives).exit = code;
+            }
+            "stdout" => {
+                let text = block();
+                current(&mut directives).stdout = text;
+            }
+            "stderr" => {
+                let text = block();
+                current(&mut directives).stderr = text;
+            }
+            _ => return Err(format!("unknown directive '{key}'")),
+        }
+    }
+    current(&mut directives);
+    Ok(directives)
+}
+
+/// The run that a directive speaks of: the last one, or the only one of a file without `run:`.
+fn current(directives: &mut Directives) -> &mut Run {
+    if directives.runs.is_empty() {
+        directives.runs.push(Run::default());
+    }
+    directives.runs.last_mut().expect("there is one now")
+}
+
+/// Splits at blanks; double quotes keep a word with blanks, or an empty one, together.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (word, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => rest.split_once(' ').unwrap_or((rest, "")),
+        };
+        words.push(word.to_owned());
+        rest = after.trim_start();
+    }
+    words
+}

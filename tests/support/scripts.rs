@@ -1,0 +1,42 @@
+//! Scripts with directives, and their tools. A script is compiled once, and the same file is run everywhere.
+
+use super::directives::{self, Directives};
+use super::{compiler, process, scratch};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+
+/// The directives of `script`; an error names the file.
+pub fn directives(script: &Path) -> Result<Directives, String> {
+    let text = std::fs::read_to_string(script).map_err(|error| error.to_string());
+    text.and_then(|text| Directives::parse(&text))
+        .map_err(|problem| format!("{}: {problem}", script.display()))
+}
+
+/// The tool made of `script`.
+pub fn tool(script: &Path) -> Result<PathBuf, String> {
+    type Tools = HashMap<PathBuf, Arc<OnceLock<Result<PathBuf, String>>>>;
+    static TOOLS: LazyLock<Mutex<Tools>> = LazyLock::new(Mutex::default);
+    // The lock covers the table, not the compilation: different scripts compile side by side.
+    let cell = {
+        let mut tools = TOOLS.lock().expect("the table is only looked up");
+        Arc::clone(tools.entry(script.to_owned()).or_default())
+    };
+    cell.get_or_init(|| compile(script)).clone()
+}
+
+fn compile(script: &Path) -> Result<PathBuf, String> {
+    let text = std::fs::read_to_string(script).map_err(|error| error.to_string())?;
+    let file = script.file_name().unwrap_or_default();
+    let folder = scratch::folder(&format!("scripts::{}", file.to_string_lossy()))
+        .map_err(|error| error.to_string())?;
+    // The file keeps its name: diagnostics at run time show it.
+    let copy = folder.join(file);
+    std::fs::write(&copy, directives::with_programs(&text)?).map_err(|error| error.to_string())?;
+    let tool = folder.join("tool");
+    let options = directives(script)?.compile;
+    process::run(compiler::btaot().args(options).arg(&copy).arg("-o").arg(&tool))?
+        .expect_code(0)
+        .map_err(|error| format!("compiling {}: {error}", script.display()))?;
+    Ok(tool)
+}
