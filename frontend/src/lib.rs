@@ -1,1 +1,11 @@
-//! Sources, AST, parser and diagnostics.
+//! The front end: source files, the untyped syntax tree, the parser, C definitions, and the one diagnostic type.
+//!
+//! It knows the form of the language and nothing of its meaning; names are resolved by the semantic stage.
+
+pub mod ast;
+pub mod attach;
+pub mod diagnostic;
+pub mod source;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use source::{FileId, Source, Sources, Span};

@@ -1,1 +1,3 @@
 //! Syntax and vocabulary of the bpftrace language.
+
+pub mod vocabulary;
