@@ -1,0 +1,141 @@
+//! `perf_event_open(2)`.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use aya_obj::generated::perf_event_attr;
+
+use super::{check, own};
+
+/// `PERF_EVENT_IOC_ENABLE`, `PERF_EVENT_IOC_SET_BPF` (`include/uapi/linux/perf_event.h`).
+const ENABLE: libc::c_ulong = 0x2400;
+const SET_BPF: libc::c_ulong = 0x4004_2408;
+/// `PERF_TYPE_SOFTWARE`, `PERF_TYPE_TRACEPOINT`.
+const SOFTWARE: u32 = 1;
+const TRACEPOINT: u32 = 2;
+/// `PERF_COUNT_SW_CPU_CLOCK`.
+const CPU_CLOCK: u64 = 0;
+/// `PERF_FLAG_FD_CLOEXEC`.
+const FD_CLOEXEC: libc::c_ulong = 1 << 3;
+/// `PERF_SAMPLE_RAW`: without it the record of a tracepoint is not built.
+const SAMPLE_RAW: u64 = 1 << 10;
+
+/// What is to be counted, and so when the program runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Every so many of a `PERF_COUNT_SW_*` event.
+    Software {
+        /// Number of the event.
+        event: u64,
+        /// Events per sample.
+        period: u64,
+    },
+    /// The CPU clock, so many times a second.
+    ClockHertz(u64),
+    /// The CPU clock, every so many ns.
+    ClockPeriod(u64),
+    /// A kernel tracepoint by its number in tracefs.
+    Tracepoint(u64),
+    /// A place in a user binary.
+    Uprobe {
+        /// The kernel's number for this kind of event (`/sys/bus/event_source/devices/uprobe/type`).
+        kind: u32,
+        /// The binary.
+        path: &'a CStr,
+        /// Offset in the file.
+        offset: u64,
+        /// At the return instead of the entry.
+        ret: bool,
+    },
+    /// A place in the kernel.
+    Kprobe {
+        /// The kernel's number for this kind of event.
+        kind: u32,
+        /// The function; none when `offset` is an address.
+        function: Option<&'a CStr>,
+        /// Offset in the function, or the address.
+        offset: u64,
+        /// At the return instead of the entry.
+        ret: bool,
+    },
+}
+
+/// On which threads and CPUs.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// One process; none for all.
+    pub pid: Option<u32>,
+    /// One CPU; none for all, which needs a process.
+    pub cpu: Option<u32>,
+}
+
+/// Opens an event, disabled until [`set_program`] or a link enables it.
+pub fn open(event: &Event<'_>, scope: Scope) -> io::Result<OwnedFd> {
+    let attr = attributes(event);
+    let pid = scope.pid.map_or(-1, |pid| pid as libc::pid_t);
+    let cpu = scope.cpu.map_or(-1, |cpu| cpu as libc::c_int);
+    // SAFETY: the attributes are fully initialised and say their size; names in them outlive the call.
+    own(unsafe {
+        let flags = FD_CLOEXEC;
+        libc::syscall(libc::SYS_perf_event_open, &raw const attr, pid, cpu, -1, flags)
+    })
+}
+
+fn attributes(event: &Event<'_>) -> perf_event_attr {
+    // SAFETY: a struct of plain integers.
+    let mut attr: perf_event_attr = unsafe { std::mem::zeroed() };
+    attr.size = size_of::<perf_event_attr>() as u32;
+    attr.set_disabled(1);
+    match *event {
+        Event::Software { event, period } => {
+            attr.type_ = SOFTWARE;
+            attr.config = event;
+            attr.__bindgen_anon_1.sample_period = period;
+        }
+        Event::ClockHertz(hertz) => {
+            attr.type_ = SOFTWARE;
+            attr.config = CPU_CLOCK;
+            attr.set_freq(1);
+            attr.__bindgen_anon_1.sample_freq = hertz;
+        }
+        Event::ClockPeriod(ns) => {
+            attr.type_ = SOFTWARE;
+            attr.config = CPU_CLOCK;
+            attr.__bindgen_anon_1.sample_period = ns;
+        }
+        Event::Tracepoint(id) => {
+            attr.type_ = TRACEPOINT;
+            attr.config = id;
+            attr.sample_type = SAMPLE_RAW;
+            attr.__bindgen_anon_1.sample_period = 1;
+        }
+        Event::Uprobe { kind, path, offset, ret } => {
+            attr.type_ = kind;
+            attr.config = u64::from(ret);
+            attr.__bindgen_anon_3.uprobe_path = path.as_ptr().addr() as u64;
+            attr.__bindgen_anon_4.probe_offset = offset;
+        }
+        Event::Kprobe { kind, function, offset, ret } => {
+            attr.type_ = kind;
+            attr.config = u64::from(ret);
+            attr.__bindgen_anon_3.kprobe_func = function.map_or(0, |name| name.as_ptr().addr() as u64);
+            attr.__bindgen_anon_4.probe_offset = offset;
+        }
+    }
+    attr
+}
+
+/// Attaches a program without a link (kernels before 5.15) and switches the event on. The program stays
+/// attached until the event's descriptor is closed.
+pub fn set_program(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both requests take an integer argument.
+    check(libc::c_long::from(unsafe { libc::ioctl(event.as_raw_fd(), SET_BPF, program.as_raw_fd()) }))?;
+    enable(event)
+}
+
+/// Switches an event on.
+pub fn enable(event: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the request takes an integer argument.
+    check(libc::c_long::from(unsafe { libc::ioctl(event.as_raw_fd(), ENABLE, 0) })).map(drop)
+}
