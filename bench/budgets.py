@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Measures btaot and its tools against their budgets, beside the recorded figures of bpftrace 0.27.1.
+
+  bench/budgets.py --btaot target/release/btaot [--calls N] [--repeat N]
+
+Prints one table and exits with 1 when a budget is exceeded. Needs root, gcc and bpftool. CPU times are the best of
+several runs: the machine may be busy, but it cannot make a program do less work. The costs inside BPF come from bench.py.
+The peer's figures are in peer-bpftrace-0.27.1.md; ratios compare net costs, with the empty program of the same run subtracted.
+"""
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MIB = 1 << 20
+
+# Net ns per event inside BPF of the peer, and the part of it that a tool may cost.
+PEER_NET_NS = {"1-count": (51, 0.4), "5-printf": (4800, 0.2)}
+
+HELLO = 'BEGIN { printf("hello\\n"); exit(); }'
+COUNT = "uprobe:%s:f { @ = count(); }"
+STRUCT_FIELDS = 'uprobe:%s:f { printf("%%d %%d\\n", curtask->pid, curtask->real_parent->tgid); }'
+
+
+class Table:
+    """The rows so far; `exceeded` once a budget was not kept."""
+
+    def __init__(self):
+        self.exceeded = False
+        print("| | budget | measured | bpftrace 0.27.1 JIT / AOT | |")
+        print("|---|---|---|---|---|", flush=True)
+
+    def row(self, what, limit, measured, unit, peer):
+        within = measured <= limit
+        self.exceeded |= not within
+        shown = "%d" % measured if isinstance(measured, int) else "%.2f" % measured
+        verdict = "ok" if within else "**exceeded**"
+        print("| %s | ≤ %g %s | %s %s | %s | %s |" % (what, limit, unit, shown, unit, peer, verdict), flush=True)
+
+
+def compile_tool(btaot, program, tool):
+    """Compiles program text; returns the user and system time of it in ms."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([btaot, "-e", program, "-o", tool], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
+
+
+def is_static(path):
+    headers = subprocess.run(["readelf", "-lW", path], capture_output=True, text=True, check=True).stdout
+    return "INTERP" not in headers
+
+
+def cpu_time_ms(pid):
+    """User and system time of all threads so far, from the scheduler's nanoseconds."""
+    total = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as file:
+            total += int(file.read().split()[0])
+    return total / 1e6
+
+
+def ring_bytes(pid):
+    """The size of the ring buffer that a process holds; 0 when it has none. 27 is BPF_MAP_TYPE_RINGBUF."""
+    total = 0
+    for number in os.listdir("/proc/%d/fdinfo" % pid):
+        try:
+            with open("/proc/%d/fdinfo/%s" % (pid, number)) as file:
+                fields = dict(line.split(None, 1) for line in file if len(line.split(None, 1)) == 2)
+        except OSError:
+            continue
+        if fields.get("map_type:", "").strip() == "27":
+            total += int(fields["max_entries:"])
+    return total
+
+
+def peak_resident(pid):
+    """VmHWM less the ring, whose pages are mapped twice and belong to the kernel."""
+    with open("/proc/%d/status" % pid) as file:
+        peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    return peak - 2 * ring_bytes(pid)
+
+
+def start_up(tool):
+    """Starts a tool; returns its CPU time in ms when it says that it is attached, and its peak memory in MiB."""
+    process = subprocess.Popen([tool], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        said = b""
+        while b"Attached" not in said:
+            piece = os.read(process.stderr.fileno(), 4096)
+            if not piece:
+                raise RuntimeError("%s did not attach: %s" % (tool, said.decode(errors="replace")))
+            said += piece
+        return cpu_time_ms(process.pid), peak_resident(process.pid) / MIB
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stderr.close()
+
+
+def best_start_up(tool, repeat):
+    runs = [start_up(tool) for _ in range(repeat)]
+    return min(cpu for cpu, _ in runs), max(memory for _, memory in runs)
+
+
+def measure_tools(table, options, folder):
+    target = folder + "/target"
+    build = ["gcc", "-O2", "-g", "-fno-omit-frame-pointer", "-fno-inline", HERE + "/target.c", "-o", target]
+    subprocess.run(build, check=True)
+    hello, count, fields = folder + "/hello", folder + "/count", folder + "/fields"
+    compile_tool(options.btaot, HELLO, hello)
+    compile_ms = min(compile_tool(options.btaot, COUNT % target, count) for _ in range(options.repeat))
+    compile_tool(options.btaot, STRUCT_FIELDS % target, fields)
+
+    table.row("tool size, hello", 2_000_000, os.path.getsize(hello), "bytes", "– / 5.5 MB + 179 MB shared objects")
+    table.row("tool is dynamic, hello", 0, int(not is_static(hello)), "files", "yes / yes")
+    count_ms, count_mib = best_start_up(count, options.repeat)
+    fields_ms, fields_mib = best_start_up(fields, options.repeat)
+    table.row("peak resident, uprobe count", 4, count_mib, "MiB", "162 / 95")
+    table.row("peak resident, kernel struct fields", 8, fields_mib, "MiB", "162 / 95")
+    table.row("user + system time at `Attached`, no kernel struct fields", 3, count_ms, "ms", "142 / 20")
+    table.row("user + system time at `Attached`, with CO-RE", 8, fields_ms, "ms", "165 / refused")
+    table.row("compile of a one-liner, user + system", 80, compile_ms, "ms", "142 / 137")
+
+
+def measure_events(table, options, folder):
+    results = folder + "/results.json"
+    names = ",".join(["0-empty", *PEER_NET_NS])
+    command = [HERE + "/bench.py", "--runs", "3", "--calls", str(options.calls), "--only", names, "--json", results,
+               "--compile", os.path.abspath(options.btaot) + " {} -o {tool}", "--", "{tool}"]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    with open(results) as file:
+        measured = json.load(file)["results"]
+    for name in ["0-empty", *PEER_NET_NS]:
+        if name not in measured:
+            sys.exit("bench.py could not measure %s:\n%s" % (name, run.stdout))
+    instructions = sum(int(count) for count in measured["1-count"]["insns"].split("+"))
+    table.row("instructions of 1-count after the verifier", 25, instructions, "", "60")
+    empty = measured["0-empty"]["ns_event"]
+    for name, (peer, ratio) in PEER_NET_NS.items():
+        net = measured[name]["ns_event"] - empty
+        table.row("net time per event inside BPF, %s" % name, ratio, net / peer, "of the peer's",
+                  "%d ns (ours %.0f)" % (peer, net))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--btaot", required=True, help="the compiler to measure, an optimised build")
+    parser.add_argument("--calls", type=int, default=100000, help="events per run")
+    parser.add_argument("--repeat", type=int, default=10, help="runs of which the best CPU time counts")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("budgets.py: loading programs into the kernel needs root")
+    with tempfile.TemporaryDirectory(prefix="btaot-bench.") as folder:
+        table = Table()
+        measure_tools(table, options, folder)
+        measure_events(table, options, folder)
+    sys.exit(1 if table.exceeded else 0)
+
+
+main()
