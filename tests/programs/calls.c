@@ -1,5 +1,6 @@
 // calls [N [COMM]]: makes a known sequence of calls, N times over (default 1), as a process named COMM.
 // The functions are what the scripts of the tests trace; none is inlined, none calls another but where a comment says so.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,8 @@ int main(int argc, char **argv)
         outer(40);
         series(round);
         syscall(SYS_getppid);
+        // Fails: for tracepoints with a string argument and a negative result.
+        syscall(SYS_openat, AT_FDCWD, "/no/such/file", O_RDONLY | O_CLOEXEC, 0);
     }
     return 0;
 }

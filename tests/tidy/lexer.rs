@@ -74,8 +74,8 @@ fn after_escaped(text: &str, close: char) -> usize {
 pub fn blanks_only_comments_and_literals() -> crate::support::Checked {
     let cases = [
         ("a // unsafe", "a          "),
-        ("let s = \"unsafe \\\" unsafe\"; unsafe", "let s =                    ; unsafe"),
-        ("r#\"un\"safe\"# unsafe", "              unsafe"),
+        ("let s = \"unsafe \\\" unsafe\"; unsafe", "let s =                   ; unsafe"),
+        ("r#\"un\"safe\"# unsafe", "             unsafe"),
         ("'\"' unsafe '\\'' 'static x", "    unsafe      'static x"),
         ("/* unsafe */ for \"x\ny\"", "             for   \n  "),
     ];

@@ -176,7 +176,14 @@ fn package_hosts() -> Vec<String> {
 
 /// The names of all rows of the vocabulary.
 fn vocabulary() -> Vec<&'static str> {
-    Vec::new()
+    use btaot_grammar::vocabulary as v;
+    let mut names: Vec<&str> = v::Builtin::names().chain(v::Function::names()).collect();
+    names.extend(v::ProbeKind::names().chain(v::MapKind::names()));
+    names.extend(v::ConfigKey::names().chain(v::KernelFeature::names()));
+    names.extend(v::SoftwareEvent::names().chain(v::HardwareEvent::names()));
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// A function found by its indentation: rustfmt closes it with a brace in the column of its `fn`.
