@@ -1,8 +1,12 @@
 //! The command line: exit codes, produced files, corrupted files.
 
+mod bundle;
+mod cli;
+mod tool;
+
 use libtest_mimic::Trial;
 
 /// A test per promise of the command line.
 pub fn trials() -> Vec<Trial> {
-    Vec::new()
+    [cli::trials(), bundle::trials(), tool::trials()].into_iter().flatten().collect()
 }

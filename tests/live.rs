@@ -1,8 +1,16 @@
 //! Tools observed while they run.
 
+mod kernel_objects;
+mod loss;
+mod root;
+mod signals;
+mod terminal;
+
 use libtest_mimic::Trial;
 
 /// A test per observation.
 pub fn trials() -> Vec<Trial> {
-    Vec::new()
+    let modules =
+        [kernel_objects::trials(), loss::trials(), root::trials(), signals::trials(), terminal::trials()];
+    modules.into_iter().flatten().collect()
 }

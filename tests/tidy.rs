@@ -11,7 +11,8 @@ use libtest_mimic::Trial;
 
 /// A test per invariant.
 pub fn trials() -> Vec<Trial> {
-    let checks: [(&str, fn() -> Checked); 13] = [
+    type Check = fn() -> Checked;
+    let checks: [(&str, Check); 13] = [
         ("shim_has_no_compiler_crate", crates::shim_has_no_compiler_crate),
         ("crates_depend_in_one_direction", crates::depend_in_one_direction),
         ("every_crate_uses_the_workspace_lints", crates::use_the_workspace_lints),
@@ -26,6 +27,6 @@ pub fn trials() -> Vec<Trial> {
         ("lexer_blanks_comments_and_literals", lexer::blanks_only_comments_and_literals),
         ("architecture_page_is_short", sources::architecture_page_is_short),
     ];
-    let trial = |(name, check): (&str, fn() -> Checked)| policy::trial(format!("tidy::{name}"), [], check);
+    let trial = |(name, check): (&str, Check)| policy::trial(format!("tidy::{name}"), [], check);
     checks.into_iter().map(trial).collect()
 }

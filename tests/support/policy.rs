@@ -69,6 +69,22 @@ pub fn trial(
     skippable_trial(name, needs, move || body().map(|()| None))
 }
 
+/// The body of a test that is given an empty folder.
+pub type Check = fn(&Path) -> Checked;
+
+/// A test per row (its name, what it needs beyond `needs`, its body), each with a folder of its own.
+pub fn table(
+    module: &str,
+    needs: &[Need],
+    rows: impl IntoIterator<Item = (&'static str, &'static [Need], Check)>,
+) -> Vec<Trial> {
+    let trial = |(name, more, check): (&str, &[Need], Check)| {
+        let name = format!("{module}::{name}");
+        trial(name.clone(), [needs, more].concat(), move || check(&super::scratch::folder(&name)?))
+    };
+    rows.into_iter().map(trial).collect()
+}
+
 /// A test which may find out while it runs that it lacks something: its body returns the reason.
 pub fn skippable_trial(
     name: impl Into<String>,

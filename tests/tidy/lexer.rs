@@ -29,8 +29,8 @@ fn token(text: &str) -> (usize, bool) {
     if let Some(length) = raw_string(text) {
         return (length, false);
     }
-    if text.starts_with('"') {
-        return (1 + after_escaped(&text[1..], '"'), false);
+    if let Some(inner) = text.strip_prefix('"') {
+        return (1 + after_escaped(inner, '"'), false);
     }
     if let Some(inner) = text.strip_prefix('\'') {
         let mut chars = inner.chars();
