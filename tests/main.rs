@@ -6,6 +6,7 @@
 //! | [`ui`] | a bad script in `tests/ui/` and the diagnostics it must give |
 //! | [`golden`] | a script in `tests/golden/` and the text of its stages |
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
+//! | [`peer`] | a program and what the reference implementation made of it |
 //! | [`aot`] | the command line: exit codes, produced files, corrupted files |
 //! | [`live`] | a tool observed while it runs: signals, /proc, a terminal, an empty root |
 //! | [`kernels`] | the same tools inside virtual machines with other kernels |
@@ -17,6 +18,7 @@ mod aot;
 mod golden;
 mod kernels;
 mod live;
+mod peer;
 mod run;
 mod support;
 mod tidy;
@@ -31,6 +33,7 @@ fn main() {
         ui::trials(),
         golden::trials(),
         run::trials(),
+        peer::trials(),
         aot::trials(),
         live::trials(),
         kernels::trials(),
