@@ -11,6 +11,7 @@ pub mod perf;
 pub mod poll;
 pub mod process;
 pub mod ring;
+pub mod wall;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

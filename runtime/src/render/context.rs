@@ -1,0 +1,47 @@
+//! What values need besides their bytes to become text.
+
+use btaot_abi::ids::StrftimeId;
+use btaot_abi::metadata::Metadata;
+
+use super::time::{Calendar, TimeFormat};
+use crate::symbols::Names;
+
+/// Names, times and settings.
+pub struct Context<'m> {
+    /// Looks symbols, users and stacks up.
+    pub names: Names<'m>,
+    /// Follows text that was cut.
+    pub trailer: &'m [u8],
+    formats: Vec<TimeFormat>,
+    calendar: Calendar,
+    boot_time: i64,
+    max_strlen: usize,
+}
+
+impl<'m> Context<'m> {
+    /// Prepares the formats of the metadata. `boot_time` is the wall-clock time at boot, ns since 1970.
+    pub fn new(metadata: &'m Metadata, names: Names<'m>, boot_time: i64) -> Self {
+        Self {
+            names,
+            trailer: &metadata.config.str_trunc_trailer,
+            formats: metadata.strftime.iter().map(|format| TimeFormat::parse(format)).collect(),
+            calendar: Calendar::default(),
+            boot_time,
+            max_strlen: metadata.config.max_strlen as usize,
+        }
+    }
+
+    /// Appends a moment of the boot clock in a format of `strftime()`.
+    pub fn timestamp(&mut self, out: &mut Vec<u8>, nanoseconds: u64, format: StrftimeId) {
+        let wall = i128::from(nanoseconds) + i128::from(self.boot_time);
+        if let Some(format) = self.formats.get(format.index()) {
+            self.calendar.strftime(out, format, wall, self.max_strlen);
+        }
+    }
+
+    /// Appends a moment of the wall clock (ns since 1970) in a format of `time()`, which is limited to 63
+    /// bytes.
+    pub fn wall_time(&mut self, out: &mut Vec<u8>, nanoseconds: u64, format: &TimeFormat) {
+        self.calendar.strftime(out, format, i128::from(nanoseconds), 64);
+    }
+}

@@ -1,0 +1,97 @@
+//! `-f json`.
+
+use super::context::Context;
+use super::decode::Value;
+use super::json;
+use super::maps::Shown;
+use super::number;
+use super::sink::{Contents, Fault, Sink, Streams};
+
+/// One object on a line, everything on standard output.
+pub struct JsonSink;
+
+impl Sink for JsonSink {
+    fn printf(&self, out: &mut Vec<u8>, text: &[u8]) {
+        text_object(out, "printf", text);
+    }
+
+    fn value(&self, out: &mut Vec<u8>, context: &mut Context<'_>, value: &Value<'_>) {
+        begin(out, "value");
+        json::value(out, context, value);
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn time(&self, out: &mut Vec<u8>, text: &[u8]) {
+        text_object(out, "time", text);
+    }
+
+    fn map(&self, out: &mut Vec<u8>, context: &mut Context<'_>, map: Contents<'_>) {
+        let Some(first) = map.entries.first() else { return };
+        let kind = match first.shown {
+            Shown::Value(_) => "map",
+            Shown::Average(_) | Shown::Stats { .. } => "stats",
+            Shown::Hist(_) => "hist",
+        };
+        begin(out, kind);
+        out.push(b'{');
+        json::string(out, map.name);
+        out.extend_from_slice(b": ");
+        json::map(out, context, map.entries, map.keyed);
+        out.extend_from_slice(b"}}\n");
+    }
+
+    fn attached(&self, to: Streams<'_>, probes: u64) {
+        counted(to.out, "attached_probes", "probes", probes);
+    }
+
+    fn lost(&self, to: Streams<'_>, events: u64) {
+        counted(to.out, "lost_events", "events", events);
+    }
+
+    fn fault(&self, to: Streams<'_>, fault: &Fault<'_>) {
+        let out = to.out;
+        match &fault.helper {
+            Some(helper) => {
+                out.extend_from_slice(b"{\"type\": \"helper_error\", \"msg\": ");
+                json::string(out, helper.reason.as_bytes());
+                out.extend_from_slice(b", \"helper\": ");
+                json::string(out, helper.name.as_bytes());
+                out.extend_from_slice(b", \"retcode\": ");
+                json::signed(out, helper.result);
+            }
+            None => {
+                out.extend_from_slice(b"{\"type\": \"runtime_error\", \"msg\": ");
+                json::string(out, fault.message.as_bytes());
+            }
+        }
+        out.extend_from_slice(b", \"filename\": ");
+        json::string(out, fault.script);
+        out.extend_from_slice(b", \"line\": ");
+        number::unsigned(out, fault.location.line.into());
+        out.extend_from_slice(b", \"col\": ");
+        number::unsigned(out, fault.location.column.into());
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn end(&self, _: &mut Vec<u8>) {}
+}
+
+fn begin(out: &mut Vec<u8>, kind: &str) {
+    out.extend_from_slice(b"{\"type\": \"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\", \"data\": ");
+}
+
+fn text_object(out: &mut Vec<u8>, kind: &str, text: &[u8]) {
+    begin(out, kind);
+    json::string(out, text);
+    out.extend_from_slice(b"}\n");
+}
+
+/// These objects have their number twice, for readers of either form.
+fn counted(out: &mut Vec<u8>, kind: &str, what: &str, count: u64) {
+    out.extend_from_slice(
+        format!("{{\"type\": \"{kind}\", \"count\": {count}, \"data\": {{\"{what}\": {count}}}}}\n")
+            .as_bytes(),
+    );
+}

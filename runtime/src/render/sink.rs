@@ -1,0 +1,72 @@
+//! Where decoded values go: one trait, an implementation for each output format.
+
+use btaot_abi::metadata::Location;
+
+use super::context::Context;
+use super::decode::Value;
+use super::maps::Entry;
+
+/// The two streams that a sink appends to.
+pub struct Streams<'a> {
+    /// The tool's output.
+    pub out: &'a mut Vec<u8>,
+    /// Messages on standard error.
+    pub messages: &'a mut Vec<u8>,
+}
+
+/// A map that is about to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'a> {
+    /// Name with its `@`.
+    pub name: &'a [u8],
+    /// Whether it has keys.
+    pub keyed: bool,
+    /// What it holds, in order.
+    pub entries: &'a [Entry<'a>],
+}
+
+/// A mistake that a program reported while it ran.
+#[derive(Clone, Debug)]
+pub struct Fault<'a> {
+    /// Name of the script.
+    pub script: &'a [u8],
+    /// Where the mistake was made.
+    pub location: Location,
+    /// The line of the script there, when its text is known.
+    pub line: Option<&'a [u8]>,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// The helper that failed.
+    pub helper: Option<FailedHelper<'a>>,
+}
+
+/// A helper that failed.
+#[derive(Clone, Debug)]
+pub struct FailedHelper<'a> {
+    /// Its name without `bpf_`.
+    pub name: &'a str,
+    /// Its result.
+    pub result: i64,
+    /// The system's words for the result.
+    pub reason: String,
+}
+
+/// An output format.
+pub trait Sink {
+    /// The text of a `printf`.
+    fn printf(&self, out: &mut Vec<u8>, text: &[u8]);
+    /// A value given to `print`.
+    fn value(&self, out: &mut Vec<u8>, context: &mut Context<'_>, value: &Value<'_>);
+    /// The text of a `time()`.
+    fn time(&self, out: &mut Vec<u8>, text: &[u8]);
+    /// A map's contents.
+    fn map(&self, out: &mut Vec<u8>, context: &mut Context<'_>, map: Contents<'_>);
+    /// How many probes are attached.
+    fn attached(&self, to: Streams<'_>, probes: u64);
+    /// How many events were lost since this was last said.
+    fn lost(&self, to: Streams<'_>, events: u64);
+    /// A mistake at run time.
+    fn fault(&self, to: Streams<'_>, fault: &Fault<'_>);
+    /// The events are over; maps follow.
+    fn end(&self, out: &mut Vec<u8>);
+}

@@ -1,0 +1,153 @@
+//! User symbols: from addresses to mapped files to ELF symbols.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use blazesym::Pid;
+use blazesym::symbolize::Symbolizer;
+use blazesym::symbolize::source::{Elf, Process as ProcessSource, Source};
+
+use super::process::{Mapping, Process};
+
+/// Processes that are remembered; more begin afresh, so that a busy system cannot fill the memory.
+const MAX_PROCESSES: usize = 4096;
+/// Symbols that are remembered, likewise.
+const MAX_SYMBOLS: usize = 65_536;
+
+/// What is known of user code.
+pub struct UserSymbols {
+    symbolizer: Symbolizer,
+    processes: HashMap<u32, Process>,
+    /// Numbers for files, so that `found` needs no paths.
+    files: HashMap<PathBuf, u32>,
+    found: HashMap<(u32, u64), Option<Symbol>>,
+    build_ids: HashMap<u32, Option<Vec<u8>>>,
+}
+
+/// A symbol that an address lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Its name, demangled when that is asked for.
+    pub name: String,
+    /// Bytes from its start to the address.
+    pub offset: u64,
+}
+
+impl UserSymbols {
+    /// Nothing is read before the first address is asked for.
+    pub fn new(demangle: bool) -> Self {
+        // Files are not looked at again: a binary that is replaced while it runs is still the one that runs.
+        let symbolizer = Symbolizer::builder().enable_demangling(demangle).enable_auto_reload(false).build();
+        Self {
+            symbolizer,
+            processes: HashMap::new(),
+            files: HashMap::new(),
+            found: HashMap::new(),
+            build_ids: HashMap::new(),
+        }
+    }
+
+    /// Remembers a process's mappings, if they are not yet: its symbols can then be found after its end. To
+    /// be called once before a series of lookups for one moment of the process.
+    pub fn see(&mut self, pid: u32) {
+        if self.processes.get(&pid).is_some_and(|process| !process.is_stale(pid)) {
+            return;
+        }
+        if self.processes.len() >= MAX_PROCESSES {
+            self.processes.clear();
+        }
+        self.processes.insert(pid, Process::read(pid));
+    }
+
+    /// The mapping and symbol of an address. Both are absent when they cannot be found.
+    pub fn find(&mut self, pid: u32, address: u64) -> (Option<Symbol>, Option<Mapping>) {
+        let Some(mapping) = self.mapping(pid, address) else { return (None, None) };
+        let symbol = match &mapping.file {
+            Some(file) => self.in_file(file, address - mapping.start + mapping.offset),
+            None => self.in_process(pid, address),
+        };
+        (symbol, Some(mapping))
+    }
+
+    /// Build id and file offset of an address.
+    pub fn build_id(&mut self, pid: u32, address: u64) -> Option<(&[u8], u64)> {
+        let mapping = self.mapping(pid, address)?;
+        let path = mapping.file?;
+        let file = self.number(&path);
+        let read = || blazesym::helper::read_elf_build_id(&path).ok().flatten().map(|id| id.to_vec());
+        let id = self.build_ids.entry(file).or_insert_with(read).as_deref()?;
+        Some((id, address - mapping.start + mapping.offset))
+    }
+
+    fn mapping(&mut self, pid: u32, address: u64) -> Option<Mapping> {
+        let process = self.processes.entry(pid).or_insert_with(|| Process::read(pid));
+        if process.find(address).is_none() {
+            // It may have loaded a library since. What is gone cannot be read again and must be kept.
+            let now = Process::read(pid);
+            if now.find(address).is_some() {
+                *process = now;
+            }
+        }
+        process.find(address).cloned()
+    }
+
+    fn number(&mut self, path: &Path) -> u32 {
+        if let Some(number) = self.files.get(path) {
+            return *number;
+        }
+        let number = self.files.len() as u32;
+        self.files.insert(path.to_path_buf(), number);
+        number
+    }
+
+    fn in_file(&mut self, path: &Path, offset: u64) -> Option<Symbol> {
+        let key = (self.number(path), offset);
+        if let Some(found) = self.found.get(&key) {
+            return found.clone();
+        }
+        let source = Source::Elf(Elf::new(path));
+        let input = blazesym::symbolize::Input::FileOffset(offset);
+        let symbol = self.symbolize(&source, input);
+        if self.found.len() >= MAX_SYMBOLS {
+            self.found.clear();
+        }
+        self.found.insert(key, symbol.clone());
+        symbol
+    }
+
+    /// Looks an address up that belongs to no file: the vDSO, or code that a run-time compiler describes in
+    /// `/tmp/perf-PID.map`.
+    fn in_process(&self, pid: u32, address: u64) -> Option<Symbol> {
+        let source = Source::Process(ProcessSource::new(Pid::from(pid)));
+        self.symbolize(&source, blazesym::symbolize::Input::AbsAddr(address))
+    }
+
+    fn symbolize(&self, source: &Source<'_>, input: blazesym::symbolize::Input<u64>) -> Option<Symbol> {
+        let symbol = self.symbolizer.symbolize_single(source, input).ok()?.into_sym()?;
+        Some(Symbol { name: symbol.name.into_owned(), offset: symbol.offset as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UserSymbols;
+
+    #[inline(never)]
+    fn function_under_test() -> u32 {
+        std::hint::black_box(7)
+    }
+
+    #[test]
+    fn own_functions_have_names() {
+        let mut symbols = UserSymbols::new(true);
+        let pid = std::process::id();
+        symbols.see(pid);
+        let address = function_under_test as *const () as u64;
+        let (symbol, mapping) = symbols.find(pid, address + 1);
+        let symbol = symbol.expect("a symbol");
+        assert!(symbol.name.ends_with("user::tests::function_under_test"), "{}", symbol.name);
+        assert_eq!(symbol.offset, 1);
+        assert!(mapping.expect("mapped").name.starts_with(b"/"));
+        assert_eq!(symbols.find(pid, 16), (None, None));
+    }
+}
