@@ -4,8 +4,11 @@
 
 pub mod ast;
 pub mod attach;
+pub mod cdef;
 pub mod diagnostic;
+mod parse;
 pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use parse::parse;
 pub use source::{FileId, Source, Sources, Span};

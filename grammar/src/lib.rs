@@ -1,3 +1,4 @@
 //! Syntax and vocabulary of the bpftrace language.
 
+pub mod syntax;
 pub mod vocabulary;
