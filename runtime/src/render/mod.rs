@@ -305,3 +305,6 @@ pub fn renders(kind: EventKind) -> bool {
             | EventKind::HelperError
     )
 }
+
+#[cfg(test)]
+mod tests;
