@@ -1,6 +1,22 @@
 //! Everything that happens on the target.
 
+mod attach;
+pub mod bundle;
+mod command;
+mod constants;
+mod features;
+mod kernel_btf;
+mod load;
+pub mod maps;
+mod object;
+pub mod options;
+mod plan;
 pub mod render;
+pub mod resolve;
+pub mod session;
 pub mod symbols;
+mod tracefs;
+mod wildcard;
+
 #[allow(unsafe_code, reason = "the one audited module that talks to the kernel")]
 pub mod sys;

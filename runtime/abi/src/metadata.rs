@@ -128,7 +128,8 @@ pub enum Identity {
     Unused,
     /// It has one attach point without wildcards: a ConstantData slot.
     Constant,
-    /// From the attach cookie, which is the probe number.
+    /// From the attach cookie, which is the probe number. A program of [`ProgramKind::TestRun`] has
+    /// no cookie: the number is its first argument (the first u64 of its context).
     Cookie,
 }
 

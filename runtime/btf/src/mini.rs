@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::{Btf, Kind, TypeId, raw};
 
 /// A small BTF under construction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MiniBtf {
     types: Vec<u8>,
     strings: Vec<u8>,

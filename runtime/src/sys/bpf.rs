@@ -242,10 +242,12 @@ pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
     own(bpf(bpf_cmd::BPF_BTF_LOAD, &mut attr)?)
 }
 
-/// Runs a raw tracepoint program once on this CPU, in the context of this process.
-pub fn test_run(program: BorrowedFd<'_>) -> io::Result<()> {
+/// Runs a raw tracepoint program once on this CPU, in the context of this process, with one argument.
+pub fn test_run(program: BorrowedFd<'_>, argument: u64) -> io::Result<()> {
     let mut attr = empty();
     attr.test.prog_fd = program.as_raw_fd() as u32;
+    attr.test.ctx_in = (&raw const argument).addr() as u64;
+    attr.test.ctx_size_in = size_of::<u64>() as u32;
     bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).map(drop)
 }
 

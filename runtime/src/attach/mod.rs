@@ -1,0 +1,325 @@
+//! Attaches programs. For each kind of probe there is an ordered list of ways, best first; the kernel
+//! decides which one it takes.
+
+mod perf_event;
+mod user;
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use aya_obj::generated::bpf_attach_type::{BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI};
+use btaot_abi::features::KernelFeature;
+use btaot_abi::metadata::{Identity, Metadata, Program};
+use thiserror::Error;
+
+use crate::features::Features;
+use crate::load::{LoadError, Loaded, Loader};
+use crate::object::Image;
+use crate::resolve::{KernelPlace, Missing, Place, Probe, Reason};
+use crate::sys::machine::{release, version};
+use crate::sys::perf::{self, Event, Scope};
+use crate::sys::{bpf, is_errno};
+
+/// Why a probe is not attached.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// The place does not exist; found out only now.
+    #[error(transparent)]
+    Missing(Box<Missing>),
+    /// The kernel refused.
+    #[error("{script}:{line}: cannot attach {name}: {error}{hint}")]
+    Refused {
+        /// The script.
+        script: String,
+        /// The attach point's line.
+        line: u32,
+        /// The probe.
+        name: String,
+        /// Why.
+        error: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The kernel does not tell the program which probe it runs for.
+    #[error(
+        "{script}:{line}: cannot attach {name}: this kernel cannot tell the attach points of one program apart \
+         (attach cookies need Linux 5.15); give each attach point a body of its own"
+    )]
+    NoCookie {
+        /// The script.
+        script: String,
+        /// The attach point's line.
+        line: u32,
+        /// The probe.
+        name: String,
+    },
+    /// A program had to be loaded again for another way, and was refused.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// A program with the probes it serves.
+#[derive(Debug)]
+pub struct Job {
+    /// Index of the program in the metadata.
+    pub program: usize,
+    /// The program, to be loaded again if its first way of attaching fails.
+    pub image: Image,
+    /// Numbers of the probes.
+    pub probes: Vec<u32>,
+    /// The loaded program.
+    pub loaded: Loaded,
+}
+
+/// What attaching depends on.
+#[derive(Debug)]
+pub struct Attacher<'a> {
+    /// The script.
+    pub metadata: &'a Metadata,
+    /// All probes.
+    pub probes: &'a [Probe],
+    /// Trace only this process.
+    pub pid: Option<u32>,
+    /// CPUs that are running.
+    pub online: &'a [u32],
+    /// The kernel's features.
+    pub features: &'a Features,
+    /// To load programs again.
+    pub loader: Loader<'a>,
+}
+
+/// A probe that is being attached.
+struct Point<'a> {
+    number: u32,
+    probe: &'a Probe,
+}
+
+impl<'a> Attacher<'a> {
+    /// Loads a program for the best way of attaching that this kernel has.
+    pub fn load(&self, program: usize, image: Image, probes: Vec<u32>) -> Result<Job, LoadError> {
+        let definition = &self.metadata.programs[program];
+        let attach = self.preferred(&probes);
+        let loaded = match self.loader.load(definition, &image, attach) {
+            Ok(fd) => Loaded { fd, attach },
+            // Only a refused program can be meant by that; it is loaded without, and then explained.
+            Err(_) if attach.is_some() => {
+                Loaded { fd: self.loader.load(definition, &image, None)?, attach: None }
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Job { program, image, probes, loaded })
+    }
+
+    fn preferred(&self, probes: &[u32]) -> Option<aya_obj::generated::bpf_attach_type> {
+        let places = || self.points(probes).map(|point| &point.probe.place);
+        let multi = |place: &Place| matches!(place, Place::Kprobe(place) if is_plain_function(place));
+        if places().all(|place| matches!(place, Place::Uprobe(_))) {
+            let usable = !probes.is_empty() && self.multi_filters_processes();
+            return (usable && self.features.has(KernelFeature::UprobeMulti))
+                .then_some(BPF_TRACE_UPROBE_MULTI);
+        }
+        let several = probes.len() > 1 && places().all(multi);
+        (several && self.features.has(KernelFeature::KprobeMulti)).then_some(BPF_TRACE_KPROBE_MULTI)
+    }
+
+    /// Until 6.10, a multi link that is limited to a process saw only its main thread.
+    fn multi_filters_processes(&self) -> bool {
+        self.pid.is_none() || version(&release()) >= (6, 10)
+    }
+
+    fn points<'p>(&'p self, probes: &'p [u32]) -> impl Iterator<Item = Point<'a>> + 'p {
+        let point = |&number: &u32| Some(Point { number, probe: self.probes.get(number as usize)? });
+        probes.iter().filter_map(point)
+    }
+
+    /// Attaches all probes of a program; the links keep it attached.
+    ///
+    /// # Errors
+    /// One for each probe that could not be attached; the others are.
+    pub fn attach(&self, job: &mut Job, links: &mut Vec<OwnedFd>) -> Vec<AttachError> {
+        let points: Vec<Point<'_>> = self.points(&job.probes).collect();
+        let multi = match job.loaded.attach {
+            Some(BPF_TRACE_UPROBE_MULTI) => user::multi(self, &job.loaded, &points),
+            Some(_) => kprobe_multi(&job.loaded, &points),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        };
+        if let Ok(made) = multi {
+            links.extend(made);
+            return Vec::new();
+        }
+        if job.loaded.attach.is_some() {
+            let definition = &self.metadata.programs[job.program];
+            match self.loader.load(definition, &job.image, None) {
+                Ok(fd) => job.loaded = Loaded { fd, attach: None },
+                Err(error) => return vec![error.into()],
+            }
+        }
+        let definition = &self.metadata.programs[job.program];
+        let mut errors = Vec::new();
+        for point in &points {
+            match self.attach_one(definition, &job.loaded, point) {
+                Ok(made) => links.extend(made),
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+
+    fn attach_one(
+        &self,
+        program: &Program,
+        loaded: &Loaded,
+        point: &Point<'_>,
+    ) -> Result<Vec<OwnedFd>, AttachError> {
+        match &point.probe.place {
+            // The tool itself runs these.
+            Place::Begin | Place::End | Place::Interval(_) => Ok(Vec::new()),
+            Place::Profile(rate) => {
+                perf_event::on_cpus(self, program, loaded, point, perf_event::clock(*rate))
+            }
+            Place::Software { event, period } => {
+                let event = Event::Software { event: *event, period: *period };
+                perf_event::on_cpus(self, program, loaded, point, event)
+            }
+            Place::Tracepoint { format } => {
+                let scope = self.one_cpu();
+                self.attach_event(program, loaded, point, &Event::Tracepoint(format.id), scope)
+            }
+            Place::Uprobe(place) => {
+                let kind = self.event_kind("uprobe", point)?;
+                let event = Event::Uprobe { kind, path: &place.path, offset: place.offset, ret: place.ret };
+                self.attach_event(program, loaded, point, &event, self.process())
+            }
+            Place::Kprobe(place) => {
+                let kind = self.event_kind("kprobe", point)?;
+                let function = place.function.as_deref();
+                let event = Event::Kprobe { kind, function, offset: place.offset, ret: place.ret };
+                self.attach_event(program, loaded, point, &event, self.one_cpu())
+            }
+        }
+    }
+
+    /// The kernel's number for a kind of perf event.
+    fn event_kind(&self, name: &str, point: &Point<'_>) -> Result<u32, AttachError> {
+        let path = format!("/sys/bus/event_source/devices/{name}/type");
+        let text = fs::read_to_string(path).map_err(|error| {
+            let hint = "; this kernel has no such probes, or /sys is not mounted";
+            self.refused(point, error, hint)
+        })?;
+        let bad = || self.refused(point, io::ErrorKind::InvalidData.into(), "");
+        text.trim().parse().map_err(|_| bad())
+    }
+
+    /// Probes in code are not bound to the CPU of their event.
+    fn one_cpu(&self) -> Scope {
+        Scope { pid: None, cpu: Some(self.online.first().copied().unwrap_or(0)) }
+    }
+
+    fn process(&self) -> Scope {
+        match self.pid {
+            Some(pid) => Scope { pid: Some(pid), cpu: None },
+            None => self.one_cpu(),
+        }
+    }
+
+    fn attach_event(
+        &self,
+        program: &Program,
+        loaded: &Loaded,
+        point: &Point<'_>,
+        event: &Event<'_>,
+        scope: Scope,
+    ) -> Result<Vec<OwnedFd>, AttachError> {
+        let event = perf::open(event, scope).map_err(|error| self.explain(point, error))?;
+        self.attach_to(program, loaded, point, event).map(|link| vec![link])
+    }
+
+    /// A link if the kernel has them over perf events, else the older request to the event itself.
+    fn attach_to(
+        &self,
+        program: &Program,
+        loaded: &Loaded,
+        point: &Point<'_>,
+        event: OwnedFd,
+    ) -> Result<OwnedFd, AttachError> {
+        let needs_cookie = program.identity == Identity::Cookie;
+        let cookie = if needs_cookie { point.number.into() } else { 0 };
+        match bpf::link_perf(loaded.fd(), event.as_fd(), cookie) {
+            Ok(link) => {
+                perf::enable(event.as_fd()).map_err(|error| self.explain(point, error))?;
+                Ok(link)
+            }
+            Err(_) if !needs_cookie => {
+                let set = perf::set_program(event.as_fd(), loaded.fd());
+                set.map_err(|error| self.explain(point, error))?;
+                Ok(event)
+            }
+            Err(error) if is_errno(&error, libc::EINVAL) => Err(self.no_cookie(point)),
+            Err(error) => Err(self.explain(point, error)),
+        }
+    }
+
+    fn no_cookie(&self, point: &Point<'_>) -> AttachError {
+        AttachError::NoCookie {
+            script: self.metadata.script.display().into_owned(),
+            line: point.probe.location.line,
+            name: point.probe.name.display().into_owned(),
+        }
+    }
+
+    /// Says what an error of the kernel means for this kind of probe.
+    fn explain(&self, point: &Point<'_>, error: io::Error) -> AttachError {
+        let is_kernel = matches!(point.probe.place, Place::Kprobe(_));
+        let hint = match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL) if is_kernel => {
+                let probe = point.probe;
+                let missing =
+                    Missing::new(self.metadata, &probe.name, probe.location, Reason::NoKernelFunction);
+                return AttachError::Missing(Box::new(missing));
+            }
+            Some(libc::EPERM | libc::EACCES) => {
+                "; run the tool with sudo, or lower /proc/sys/kernel/perf_event_paranoid"
+            }
+            Some(libc::EINVAL) if is_kernel => "; the kernel does not allow probes at this place",
+            Some(libc::EMFILE | libc::ENFILE) => "; too many open files: raise `ulimit -n`",
+            Some(libc::ESRCH) => "; the process has ended",
+            _ => "",
+        };
+        self.refused(point, error, hint)
+    }
+
+    fn refused(&self, point: &Point<'_>, error: io::Error, hint: &'static str) -> AttachError {
+        AttachError::Refused {
+            script: self.metadata.script.display().into_owned(),
+            line: point.probe.location.line,
+            name: point.probe.name.display().into_owned(),
+            error,
+            hint,
+        }
+    }
+}
+
+/// Multi links take functions by name, at their entry or return.
+fn is_plain_function(place: &KernelPlace) -> bool {
+    let by_name = place.function.as_deref().is_some_and(|name| !name.to_bytes().contains(&b':'));
+    by_name && place.offset == 0
+}
+
+/// One link for all functions that are traced at the entry, one for those at the return.
+fn kprobe_multi(loaded: &Loaded, points: &[Point<'_>]) -> io::Result<Vec<OwnedFd>> {
+    let mut groups: BTreeMap<bool, (Vec<&CStr>, Vec<u64>)> = BTreeMap::new();
+    for point in points {
+        let Place::Kprobe(place) = &point.probe.place else { continue };
+        let (functions, cookies) = groups.entry(place.ret).or_default();
+        functions.extend(place.function.as_deref());
+        cookies.push(point.number.into());
+    }
+    let mut links = Vec::with_capacity(groups.len());
+    for (ret, (functions, cookies)) in groups {
+        links.push(bpf::link_kprobe_multi(loaded.fd(), &functions, &cookies, ret)?);
+    }
+    Ok(links)
+}

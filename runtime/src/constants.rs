@@ -1,0 +1,137 @@
+//! Fills ConstantData: what becomes known when the tool starts.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use btaot_abi::constants::{IntSource, StrSource};
+use btaot_abi::event::CONTROL_HEADROOM;
+use btaot_abi::ids::ProgramId;
+use btaot_abi::metadata::Metadata;
+use btaot_abi::params::parse_integer;
+use thiserror::Error;
+
+use crate::features::Features;
+use crate::sys::machine::{Clock, boot_time_offset, now};
+
+/// Inode of the initial pid namespace (`include/linux/proc_ns.h`, PROC_PID_INIT_INO).
+const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// Why a slot cannot be filled.
+#[derive(Debug, Error)]
+pub enum ConstantError {
+    /// A parameter is used as a number and is none.
+    #[error("parameter ${number} is used as a number, but `{text}` is none")]
+    NotANumber {
+        /// N of `$N`.
+        number: u32,
+        /// What was given.
+        text: String,
+    },
+    /// A parameter does not fit its slot.
+    #[error(
+        "parameter ${number} has {len} bytes, more than the {max} that strings of this tool hold; \
+         compile the script with a larger max_strlen"
+    )]
+    TooLong {
+        /// N of `$N`.
+        number: u32,
+        /// Its bytes.
+        len: usize,
+        /// Most bytes, without the NUL.
+        max: usize,
+    },
+    /// The tool's pid namespace cannot be found.
+    #[error("/proc/self/ns/pid: {0}; is /proc mounted?")]
+    Namespace(std::io::Error),
+}
+
+/// Facts that the slots are filled from.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Positional parameters.
+    pub positional: &'a [Vec<u8>],
+    /// The process of `-p` or `-c`.
+    pub target_pid: Option<u32>,
+    /// The process of `-c`.
+    pub child_pid: Option<u32>,
+    /// Number of possible CPUs.
+    pub possible_cpus: u32,
+    /// Bytes of the ring.
+    pub ring_size: u32,
+    /// The kernel's features.
+    pub features: &'a Features,
+    /// The number of the probe that each program serves, where it serves just one.
+    pub probes: &'a [Option<u32>],
+}
+
+/// The contents of both maps.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// Value of the integers' map.
+    pub ints: Vec<u8>,
+    /// Value of the strings' map.
+    pub strings: Vec<u8>,
+}
+
+/// Fills all slots.
+pub fn fill(metadata: &Metadata, facts: &Facts<'_>) -> Result<Filled, ConstantError> {
+    let mut ints = Vec::with_capacity(metadata.constants.ints.len() * 8);
+    for slot in &metadata.constants.ints {
+        ints.extend(int(slot.source, facts)?.to_ne_bytes());
+    }
+    let size = metadata.config.max_strlen as usize;
+    let mut strings = Vec::with_capacity(metadata.constants.strings.len() * size);
+    for slot in &metadata.constants.strings {
+        let StrSource::Positional(number) = slot.source;
+        let text = parameter(facts, number).unwrap_or_default();
+        if text.len() >= size {
+            return Err(ConstantError::TooLong { number, len: text.len(), max: size.saturating_sub(1) });
+        }
+        strings.extend(text);
+        strings.resize(strings.len() + size - text.len(), 0);
+    }
+    Ok(Filled { ints, strings })
+}
+
+fn int(source: IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
+    Ok(match source {
+        IntSource::ElapsedStart => now(Clock::Boot),
+        IntSource::BootTimeOffset => boot_time_offset().cast_unsigned(),
+        IntSource::Positional(number) => match parameter(facts, number) {
+            None => 0,
+            Some(text) => parse_integer(text)
+                .ok_or_else(|| ConstantError::NotANumber {
+                    number,
+                    text: String::from_utf8_lossy(text).into_owned(),
+                })?
+                .cast_unsigned(),
+        },
+        IntSource::PositionalCount => facts.positional.len() as u64,
+        IntSource::TargetPid => facts.target_pid.unwrap_or(0).into(),
+        IntSource::ChildPid => facts.child_pid.unwrap_or(0).into(),
+        IntSource::OwnPid => std::process::id().into(),
+        IntSource::PidNamespaceInode => pid_namespace()?.1,
+        IntSource::PidNamespaceDevice => pid_namespace()?.0,
+        IntSource::PossibleCpus => facts.possible_cpus.into(),
+        IntSource::ProbeId(ProgramId(program)) => {
+            facts.probes.get(program as usize).copied().flatten().unwrap_or(0).into()
+        }
+        IntSource::RingDataLimit => u64::from(facts.ring_size.saturating_sub(CONTROL_HEADROOM)),
+        IntSource::Feature(feature) => facts.features.has(feature).into(),
+    })
+}
+
+fn parameter<'a>(facts: &Facts<'a>, number: u32) -> Option<&'a [u8]> {
+    let index = (number as usize).checked_sub(1)?;
+    facts.positional.get(index).map(Vec::as_slice)
+}
+
+/// Device, as the kernel's `dev_t`, and inode of the tool's pid namespace; zeros in the initial one.
+fn pid_namespace() -> Result<(u64, u64), ConstantError> {
+    let meta = fs::metadata("/proc/self/ns/pid").map_err(ConstantError::Namespace)?;
+    if meta.ino() == INITIAL_PID_NAMESPACE {
+        return Ok((0, 0));
+    }
+    let device = (u64::from(libc::major(meta.dev())) << 20) | u64::from(libc::minor(meta.dev()));
+    Ok((device, meta.ino()))
+}

@@ -1,0 +1,125 @@
+//! What the running kernel can do, found by asking it.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
+use btaot_abi::features::KernelFeature;
+
+use crate::sys::{bpf, is_errno, perf};
+
+const LICENSE: &CStr = c"GPL";
+
+/// Answers, each asked at most once.
+#[derive(Debug, Default)]
+pub struct Features {
+    known: RefCell<Vec<(KernelFeature, bool)>>,
+}
+
+impl Features {
+    /// Nothing asked yet. `fixed` are features that the compiler has decided on.
+    pub fn new(fixed: &[(KernelFeature, bool)]) -> Self {
+        Self { known: RefCell::new(fixed.to_vec()) }
+    }
+
+    /// Whether the kernel has the feature.
+    pub fn has(&self, feature: KernelFeature) -> bool {
+        if let Some((_, known)) = self.known.borrow().iter().find(|(known, _)| *known == feature) {
+            return *known;
+        }
+        let has = ask(feature);
+        self.known.borrow_mut().push((feature, has));
+        has
+    }
+}
+
+fn ask(feature: KernelFeature) -> bool {
+    /// Numbers of helpers (`include/uapi/linux/bpf.h`).
+    const GET_ATTACH_COOKIE: i32 = 174;
+    const MAP_LOOKUP_PERCPU_ELEM: i32 = 195;
+    match feature {
+        KernelFeature::UprobeMulti => has_uprobe_multi(),
+        KernelFeature::KprobeMulti => has_kprobe_multi(),
+        KernelFeature::AttachCookie => has_helper(GET_ATTACH_COOKIE),
+        KernelFeature::MapLookupPercpuElem => has_helper(MAP_LOOKUP_PERCPU_ELEM),
+        KernelFeature::PerfLink => has_perf_link(),
+    }
+}
+
+fn instruction(code: u8, registers: u8, imm: i32) -> bpf_insn {
+    let mut insn = bpf_insn { code, _bitfield_align_1: [], _bitfield_1: Default::default(), off: 0, imm };
+    insn.set_dst_reg(registers);
+    insn
+}
+
+/// `r0 = 0; exit`, with perhaps a call between.
+fn program(call: Option<i32>) -> Vec<bpf_insn> {
+    const MOV: u8 = 0xb7;
+    const CALL: u8 = 0x85;
+    const EXIT: u8 = 0x95;
+    let mut code = vec![instruction(MOV, 0, 0)];
+    code.extend(call.map(|helper| instruction(CALL, 0, helper)));
+    code.push(instruction(EXIT, 0, 0));
+    code
+}
+
+fn load(code: &[bpf_insn], attach: Option<bpf_attach_type>, log: &mut [u8]) -> std::io::Result<OwnedFd> {
+    let spec = bpf::ProgramSpec {
+        kind: bpf_prog_type::BPF_PROG_TYPE_KPROBE,
+        attach,
+        instructions: code,
+        license: LICENSE,
+        name: "feature",
+        debug: None,
+    };
+    bpf::program_load(&spec, log)
+}
+
+/// The verifier complains about an unknown helper before it looks at arguments.
+fn has_helper(helper: i32) -> bool {
+    let mut log = vec![0; 4096];
+    match load(&program(Some(helper)), None, &mut log) {
+        Ok(_) => true,
+        Err(_) => {
+            let log = String::from_utf8_lossy(&log);
+            let unknown = log.contains("invalid func ") || log.contains("unknown func ");
+            !unknown && !log.trim_matches('\0').is_empty()
+        }
+    }
+}
+
+/// A kernel with such links looks at the path, which is no regular file; others do not know the link.
+fn has_uprobe_multi() -> bool {
+    let attach = Some(bpf_attach_type::BPF_TRACE_UPROBE_MULTI);
+    let Ok(program) = load(&program(None), attach, &mut []) else { return false };
+    let multi = bpf::UprobeMulti { path: c"/", offsets: &[0], cookies: &[0], ret: false, pid: 0 };
+    let refused = bpf::link_uprobe_multi(program.as_fd(), &multi);
+    refused.is_err_and(|error| is_errno(&error, libc::EBADF))
+}
+
+/// A kernel with such links looks the function up; there is none of this name.
+fn has_kprobe_multi() -> bool {
+    let attach = Some(bpf_attach_type::BPF_TRACE_KPROBE_MULTI);
+    let Ok(program) = load(&program(None), attach, &mut []) else { return false };
+    let refused = bpf::link_kprobe_multi(program.as_fd(), &[c"btaot no such function"], &[0], false);
+    refused.is_err_and(|error| is_errno(&error, libc::ESRCH))
+}
+
+/// A kernel with such links finds that the descriptor is no perf event; others do not know the link.
+fn has_perf_link() -> bool {
+    let event = perf::Event::Software { event: 9, period: 1 };
+    let scope = perf::Scope { pid: None, cpu: Some(0) };
+    let Ok(event) = perf::open(&event, scope) else { return false };
+    let code = program(None);
+    let spec = bpf::ProgramSpec {
+        kind: bpf_prog_type::BPF_PROG_TYPE_PERF_EVENT,
+        attach: None,
+        instructions: &code,
+        license: LICENSE,
+        name: "feature",
+        debug: None,
+    };
+    let Ok(program) = bpf::program_load(&spec, &mut []) else { return false };
+    bpf::link_perf(program.as_fd(), event.as_fd(), 0).is_ok()
+}

@@ -1,0 +1,196 @@
+//! Loads programs, and says in the script's terms why the kernel refuses one.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use aya_obj::Object;
+use aya_obj::btf::BtfFeatures;
+use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
+use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind};
+use thiserror::Error;
+
+use crate::object::Image;
+use crate::sys::bpf::{self, DebugInfo, ProgramSpec};
+use crate::sys::machine::release;
+
+/// The kernel refused a program.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// For want of privileges.
+    #[error(
+        "loading eBPF programs is not permitted; run the tool with sudo, or give it CAP_BPF and CAP_PERFMON"
+    )]
+    Permission,
+    /// The verifier rejects it, or it uses what this kernel lacks.
+    #[error("{script}:{line}: the kernel ({release}) refuses the program of this line: {error}{}", tail(log))]
+    Refused {
+        /// The script.
+        script: String,
+        /// The line of the script that the verifier stopped at, or that the program starts at.
+        line: u32,
+        /// The kernel's release.
+        release: String,
+        /// The system call's error.
+        error: io::Error,
+        /// What the verifier wrote.
+        log: Vec<String>,
+    },
+}
+
+/// The last lines of the log, where the reason stands.
+fn tail(log: &[String]) -> String {
+    let last = &log[log.len().saturating_sub(10)..];
+    last.iter().map(|line| format!("\n    {line}")).collect()
+}
+
+/// Loads the object's own BTF, which tools and the verifier's log show. Old kernels do not know all kinds
+/// of types; for them they are replaced. Without BTF everything else still works.
+pub fn load_btf(object: &mut Object) -> Option<OwnedFd> {
+    let original = object.btf.clone();
+    for new in [true, false] {
+        object.btf = original.clone();
+        // Functions and data sections are known to all supported kernels; global functions, float numbers,
+        // declaration tags, type tags and 64-bit enumerations came between 5.6 and 6.0.
+        let features = BtfFeatures::new(true, new, true, new, new, new, new, new);
+        let bytes = object.fixup_and_sanitize_btf(&features).ok().flatten().map(|btf| btf.to_bytes());
+        if let Some(fd) = bytes.and_then(|bytes| bpf::btf_load(&bytes).ok()) {
+            return Some(fd);
+        }
+    }
+    None
+}
+
+/// The kernel's program type.
+pub fn kernel_kind(kind: ProgramKind) -> bpf_prog_type {
+    match kind {
+        ProgramKind::TestRun => bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT,
+        ProgramKind::Kprobe => bpf_prog_type::BPF_PROG_TYPE_KPROBE,
+        ProgramKind::Tracepoint => bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT,
+        ProgramKind::PerfEvent => bpf_prog_type::BPF_PROG_TYPE_PERF_EVENT,
+    }
+}
+
+/// What loading a program takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Loader<'a> {
+    /// For messages.
+    pub metadata: &'a Metadata,
+    /// The object's BTF.
+    pub btf: Option<BorrowedFd<'a>>,
+}
+
+impl Loader<'_> {
+    /// Loads a program for a way of attaching.
+    pub fn load(
+        &self,
+        program: &Program,
+        image: &Image,
+        attach: Option<bpf_attach_type>,
+    ) -> Result<OwnedFd, LoadError> {
+        let kind = program.attach.first().map_or(ProgramKind::TestRun, |point| point.target.program_kind());
+        let debug = self.btf.map(|btf| DebugInfo {
+            btf,
+            functions: &image.functions.0,
+            function_size: image.functions.1,
+            lines: &image.lines.0,
+            line_size: image.lines.1,
+        });
+        let spec = ProgramSpec {
+            kind: kernel_kind(kind),
+            attach,
+            instructions: &image.instructions,
+            license: &image.license,
+            name: &image.name,
+            debug,
+        };
+        bpf::program_load(&spec, &mut []).map_err(|error| self.explain(program, image, &spec, error))
+    }
+
+    /// Loads the program once more, now for the log.
+    fn explain(
+        &self,
+        program: &Program,
+        image: &Image,
+        spec: &ProgramSpec<'_>,
+        error: io::Error,
+    ) -> LoadError {
+        /// Enough for the longest logs of level 1.
+        const LOG_SIZE: usize = 1 << 22;
+        if error.raw_os_error() == Some(libc::EPERM) {
+            return LoadError::Permission;
+        }
+        let mut log = vec![0; LOG_SIZE];
+        let _ = bpf::program_load(spec, &mut log);
+        let len = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
+        let text = String::from_utf8_lossy(&log[..len]);
+        let log: Vec<String> = text.lines().filter(|line| !is_statistics(line)).map(str::to_owned).collect();
+        LoadError::Refused {
+            script: self.metadata.script.display().into_owned(),
+            line: script_line(&log, image, program.location),
+            release: release(),
+            error,
+            log,
+        }
+    }
+}
+
+fn is_statistics(line: &str) -> bool {
+    line.starts_with("processed ")
+        || line.starts_with("verification time ")
+        || line.starts_with("stack depth ")
+}
+
+/// The line of the script that belongs to the last instruction in the log.
+fn script_line(log: &[String], image: &Image, start: Location) -> u32 {
+    // `12: (85) call bpf_map_lookup_elem#1`, perhaps behind `from 3 to 12: `.
+    let number = |line: &String| {
+        let (number, rest) = line.split_once(": ")?;
+        rest.starts_with('(').then(|| number.parse::<u32>().ok())?
+    };
+    let last = log.iter().rev().find_map(number).unwrap_or(0);
+    let covers = image.line_numbers.iter().rev().find(|(first, line)| *first <= last && *line != 0);
+    covers.map_or(start.line, |(_, line)| *line)
+}
+
+/// A loaded program.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The program in the kernel.
+    pub fd: OwnedFd,
+    /// The way of attaching that it was loaded for.
+    pub attach: Option<bpf_attach_type>,
+}
+
+impl Loaded {
+    /// The program in the kernel.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+
+    use btaot_abi::metadata::Location;
+
+    use super::script_line;
+    use crate::object::Image;
+
+    #[test]
+    fn the_log_leads_to_the_script() {
+        let image = Image {
+            instructions: Vec::new(),
+            license: CString::default(),
+            name: String::new(),
+            functions: (Vec::new(), 0),
+            lines: (Vec::new(), 0),
+            line_numbers: vec![(0, 3), (4, 5), (6, 0), (9, 8)],
+        };
+        let start = Location { line: 1, column: 1, end_column: 2 };
+        let log = ["0: (b7) r1 = 0", "; comment", "7: (85) call unknown#999", "invalid func unknown#999"];
+        let log = log.map(str::to_owned);
+        assert_eq!(script_line(&log, &image, start), 5);
+        assert_eq!(script_line(&[], &image, start), 3);
+    }
+}

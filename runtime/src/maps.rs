@@ -1,0 +1,368 @@
+//! The tool's maps: created here rather than by a library, because their sizes, flags and contents are
+//! decided when the tool starts.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use aya_obj::{Map as Definition, Object};
+use btaot_abi::constants::{INT_SECTION, STR_SECTION};
+use btaot_abi::event::RING_MAP;
+use btaot_abi::ids::{MapId, StackMapId};
+use btaot_abi::metadata::{GLOBALS_SECTION, Map, Metadata, SCRATCH_MAP, Storage};
+use btaot_abi::value::StackKey;
+use thiserror::Error;
+
+use crate::constants::Filled;
+use crate::object::ObjectError;
+use crate::sys::bpf::{self, Batch, MapSpec};
+use crate::sys::is_errno;
+use crate::sys::mapping::SharedValue;
+use crate::sys::ring::Ring;
+
+/// `BPF_F_MMAPABLE` (`include/uapi/linux/bpf.h`).
+const MMAPABLE: u32 = 1 << 10;
+/// The kernel's `ENOTSUPP`, which is not for user space but reaches it.
+const ENOTSUPP: i32 = 524;
+
+/// Why a map cannot be set up.
+#[derive(Debug, Error)]
+pub enum MapError {
+    /// The kernel refused an operation.
+    #[error("map `{name}` cannot be {what}: {error}{}", hint(error))]
+    Refused {
+        /// Its symbol.
+        name: String,
+        /// The operation.
+        what: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+    /// Metadata and object disagree.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+}
+
+/// What to do about an error of map creation.
+fn hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            "; eBPF needs root, or the capabilities CAP_BPF and CAP_PERFMON: run the tool with sudo"
+        }
+        Some(libc::ENOMEM | libc::E2BIG) => "; compile the script with a smaller max_map_keys",
+        Some(libc::ENOSYS) => "; this kernel has no eBPF",
+        _ => "",
+    }
+}
+
+/// What decides about sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Number of possible CPUs.
+    pub possible_cpus: u32,
+    /// Bytes of the ring.
+    pub ring: u32,
+}
+
+/// An entry of a user's map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key's bytes; none for scalars and keyless aggregations.
+    pub key: Vec<u8>,
+    /// The value's rows, one for each CPU or just one.
+    pub rows: Vec<u8>,
+    /// Bytes from one row to the next.
+    pub row_size: usize,
+}
+
+/// A created map.
+#[derive(Debug)]
+struct Created {
+    fd: OwnedFd,
+    definition: Definition,
+    /// As created, which the definition does not say.
+    max_entries: u32,
+}
+
+/// All maps of the tool.
+#[derive(Debug)]
+pub struct Maps {
+    created: BTreeMap<String, Created>,
+    globals: Option<SharedValue>,
+    possible_cpus: usize,
+}
+
+impl Maps {
+    /// Creates the object's maps. ConstantData gets its contents and is frozen, so that the verifier will
+    /// see constants.
+    pub fn create(
+        object: &mut Object,
+        metadata: &Metadata,
+        sizes: Sizes,
+        filled: &Filled,
+    ) -> Result<Self, MapError> {
+        let mut maps =
+            Self { created: BTreeMap::new(), globals: None, possible_cpus: sizes.possible_cpus as usize };
+        // Sorted, so that numbers and failures do not depend on a hash.
+        let mut names: Vec<String> = object.maps.keys().cloned().collect();
+        names.sort_unstable();
+        for name in names {
+            let Some(mut definition) = object.maps.remove(&name) else { continue };
+            match name.as_str() {
+                INT_SECTION => set_contents(&mut definition, &filled.ints),
+                STR_SECTION => set_contents(&mut definition, &filled.strings),
+                _ => {}
+            }
+            let created = create(&name, definition, entries(&name, metadata, sizes))?;
+            maps.created.insert(name, created);
+        }
+        if let Some(globals) = maps.created.get(GLOBALS_SECTION) {
+            let size = globals.definition.value_size() as usize;
+            let shared = SharedValue::new(globals.fd.as_fd(), size);
+            maps.globals = Some(shared.map_err(|error| refused(GLOBALS_SECTION, "mapped", error))?);
+        }
+        Ok(maps)
+    }
+
+    /// What relocations need: names, descriptors, definitions.
+    pub fn relocation_targets(&self) -> Vec<(String, RawFd, Definition)> {
+        let target =
+            |(name, map): (&String, &Created)| (name.clone(), map.fd.as_raw_fd(), map.definition.clone());
+        self.created.iter().map(target).collect()
+    }
+
+    /// Maps the event ring, if the script has one.
+    pub fn ring(&self) -> Result<Option<Ring>, MapError> {
+        let Some(ring) = self.created.get(RING_MAP) else { return Ok(None) };
+        let error = |error| refused(RING_MAP, "mapped", error);
+        let fd = ring.fd.try_clone().map_err(error)?;
+        Ring::new(fd, ring.max_entries as usize).map(Some).map_err(error)
+    }
+
+    /// The 64-bit word of the global state at an offset.
+    pub fn global(&self, offset: u32) -> u64 {
+        self.globals.as_ref().map_or(0, |globals| globals.load(offset as usize))
+    }
+
+    /// Overwrites a 64-bit word of the global state.
+    pub fn set_global(&self, offset: u32, value: u64) {
+        if let Some(globals) = &self.globals {
+            globals.store(offset as usize, value);
+        }
+    }
+
+    fn fd(&self, symbol: &str) -> io::Result<&Created> {
+        self.created.get(symbol).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// The entries of a user's map, unsorted. An unset scalar has none.
+    pub fn entries(&self, map: &Map) -> io::Result<Vec<Entry>> {
+        match &map.storage {
+            Storage::Global { offset, present } => {
+                let Some(globals) =
+                    self.globals.as_ref().filter(|globals| globals.load(*present as usize) != 0)
+                else {
+                    return Ok(Vec::new());
+                };
+                let row_size = map.value.size() as usize;
+                let rows = globals.bytes(*offset as usize, row_size);
+                Ok(vec![Entry { key: Vec::new(), rows, row_size }])
+            }
+            Storage::CpuRows { symbol, row } => {
+                let row_size = *row as usize;
+                let mut rows = vec![0; row_size * self.possible_cpus];
+                let created = self.fd(symbol)?;
+                for (cpu, row) in (0u32..).zip(rows.chunks_exact_mut(row_size.max(1))) {
+                    bpf::map_lookup(created.fd.as_fd(), &cpu.to_ne_bytes(), row)?;
+                }
+                Ok(vec![Entry { key: Vec::new(), rows, row_size }])
+            }
+            Storage::Hash { symbol, per_cpu, .. } => {
+                let created = self.fd(symbol)?;
+                let size = created.definition.value_size() as usize;
+                let row_size = if *per_cpu { size.next_multiple_of(8) } else { size };
+                let value_size = if *per_cpu { row_size * self.possible_cpus } else { size };
+                let elements = all_elements(created, value_size)?;
+                Ok(elements.into_iter().map(|(key, rows)| Entry { key, rows, row_size }).collect())
+            }
+        }
+    }
+
+    /// Deletes all entries of a user's map.
+    pub fn clear(&self, map: &Map) -> io::Result<()> {
+        match &map.storage {
+            Storage::Global { present, .. } => {
+                self.set_global(*present, 0);
+                self.zero(map)
+            }
+            Storage::CpuRows { .. } => self.zero(map),
+            Storage::Hash { symbol, .. } => {
+                let created = self.fd(symbol)?;
+                for (key, _) in self.entries(map)?.into_iter().map(|entry| (entry.key, ())) {
+                    bpf::map_delete(created.fd.as_fd(), &key)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sets all values of a user's map to zero.
+    pub fn zero(&self, map: &Map) -> io::Result<()> {
+        /// `BPF_EXIST`: an entry that a program deleted meanwhile must not come back.
+        const EXIST: u64 = 2;
+        match &map.storage {
+            Storage::Global { offset, .. } => {
+                if let Some(globals) = &self.globals {
+                    globals.write(*offset as usize, &vec![0; map.value.size() as usize]);
+                }
+            }
+            Storage::CpuRows { symbol, row } => {
+                let fd = self.fd(symbol)?.fd.as_fd();
+                for cpu in 0..self.possible_cpus as u32 {
+                    bpf::map_update(fd, &cpu.to_ne_bytes(), &vec![0; *row as usize], 0)?;
+                }
+            }
+            Storage::Hash { symbol, .. } => {
+                let fd = self.fd(symbol)?.fd.as_fd();
+                for entry in self.entries(map)? {
+                    match bpf::map_update(fd, &entry.key, &vec![0; entry.rows.len()], EXIST) {
+                        Err(error) if !is_errno(&error, libc::ENOENT) => return Err(error),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The frames of a stack, innermost first; none if the store did not keep it.
+    pub fn stack(&self, metadata: &Metadata, map: StackMapId, key: StackKey) -> Option<Vec<u64>> {
+        let created = self.created.get(&metadata.stack_maps.get(map.index())?.symbol)?;
+        let mut bytes = Vec::with_capacity(16);
+        bytes.extend(key.hash.to_ne_bytes());
+        bytes.extend(key.frames.to_ne_bytes());
+        bytes.resize(created.definition.key_size() as usize, 0);
+        let mut frames = vec![0; created.definition.value_size() as usize];
+        let found = bpf::map_lookup(created.fd.as_fd(), &bytes, &mut frames).unwrap_or(false);
+        let frames = frames.chunks_exact(8).take(key.frames as usize);
+        let word = |frame: &[u8]| frame.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+        found.then(|| frames.map(word).collect())
+    }
+
+    /// A user's map.
+    pub fn user(metadata: &Metadata, id: MapId) -> Option<&Map> {
+        metadata.maps.get(id.index())
+    }
+
+    /// The names and numbers of all maps, for `-v`.
+    pub fn numbers(&self) -> Vec<(&str, u32)> {
+        let number = |map: &Created| bpf::map_id(map.fd.as_fd()).unwrap_or(0);
+        self.created.iter().map(|(name, map)| (name.as_str(), number(map))).collect()
+    }
+}
+
+fn refused(name: &str, what: &'static str, error: io::Error) -> MapError {
+    MapError::Refused { name: name.to_owned(), what, error }
+}
+
+/// Replaces the contents of a data section; what the section has more is zero.
+fn set_contents(definition: &mut Definition, contents: &[u8]) {
+    let size = definition.value_size() as usize;
+    let data = definition.data_mut();
+    data.clear();
+    data.extend_from_slice(&contents[..contents.len().min(size)]);
+    data.resize(size, 0);
+}
+
+/// The number of entries, where it is not the object that decides.
+fn entries(name: &str, metadata: &Metadata, sizes: Sizes) -> Option<u32> {
+    if name == RING_MAP {
+        return Some(sizes.ring);
+    }
+    if name == SCRATCH_MAP {
+        return Some(sizes.possible_cpus);
+    }
+    metadata.maps.iter().find_map(|map| match &map.storage {
+        Storage::CpuRows { symbol, .. } if symbol == name => Some(sizes.possible_cpus),
+        Storage::Hash { symbol, max_entries, .. } if symbol == name => Some(*max_entries),
+        _ => None,
+    })
+}
+
+fn create(name: &str, definition: Definition, entries: Option<u32>) -> Result<Created, MapError> {
+    let max_entries = entries.unwrap_or(definition.max_entries());
+    let spec = MapSpec {
+        kind: definition.map_type(),
+        key_size: definition.key_size(),
+        value_size: definition.value_size(),
+        max_entries,
+        flags: definition.map_flags() | if name == GLOBALS_SECTION { MMAPABLE } else { 0 },
+        name: name.trim_start_matches('.'),
+    };
+    let fd = bpf::map_create(&spec).map_err(|error| refused(name, "created", error))?;
+    // Only data sections have contents; the rest of the kinds of maps starts empty.
+    if name.starts_with(".rodata") || name.starts_with(".data") {
+        let filled = bpf::map_update(fd.as_fd(), &0u32.to_ne_bytes(), definition.data(), 0);
+        filled.map_err(|error| refused(name, "filled", error))?;
+    }
+    if name.starts_with(".rodata") {
+        bpf::map_freeze(fd.as_fd()).map_err(|error| refused(name, "frozen", error))?;
+    }
+    Ok(Created { fd, definition, max_entries })
+}
+
+/// All keys and values of a hash map.
+fn all_elements(map: &Created, value_size: usize) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let key_size = map.definition.key_size() as usize;
+    let mut capacity = map.max_entries.clamp(1, 256);
+    loop {
+        match in_batches(map.fd.as_fd(), key_size, value_size, capacity) {
+            // A bucket of the hash holds more than there is room for.
+            Err(error) if is_errno(&error, libc::ENOSPC) && capacity < map.max_entries => {
+                capacity = capacity.saturating_mul(4);
+            }
+            Err(error) if is_errno(&error, ENOTSUPP) || is_errno(&error, libc::EINVAL) => {
+                return one_by_one(map.fd.as_fd(), key_size, value_size);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn in_batches(
+    map: BorrowedFd<'_>,
+    key_size: usize,
+    value_size: usize,
+    capacity: u32,
+) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut batch = Batch::new(key_size, value_size, capacity);
+    let mut found = Vec::new();
+    loop {
+        let (count, more) = bpf::map_lookup_batch(map, &mut batch)?;
+        let pairs = batch.keys.chunks_exact(key_size).zip(batch.values.chunks_exact(value_size));
+        found.extend(pairs.take(count as usize).map(|(key, value)| (key.to_vec(), value.to_vec())));
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+/// For kinds of maps that know no batches. Ends even if programs delete and insert meanwhile.
+fn one_by_one(
+    map: BorrowedFd<'_>,
+    key_size: usize,
+    value_size: usize,
+) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut found = BTreeMap::new();
+    let mut next = vec![0; key_size];
+    let mut more = bpf::map_next_key(map, None, &mut next)?;
+    while more && !found.contains_key(&next) {
+        let mut value = vec![0; value_size];
+        if bpf::map_lookup(map, &next, &mut value)? {
+            found.insert(next.clone(), value);
+        }
+        let key = next.clone();
+        more = bpf::map_next_key(map, Some(&key), &mut next)?;
+    }
+    Ok(found.into_iter().collect())
+}

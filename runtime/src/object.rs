@@ -1,0 +1,100 @@
+//! The eBPF object: parsed, relocated, turned into images that can be loaded.
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::os::fd::RawFd;
+
+use aya_obj::btf::Btf as AyaBtf;
+use aya_obj::generated::bpf_insn;
+use aya_obj::{Function, Map, Object};
+use btaot_abi::metadata::Program;
+use btaot_btf::MiniBtf;
+use thiserror::Error;
+
+/// Why the object cannot be used. All but relocations are mistakes of the compiler.
+#[derive(Debug, Error)]
+pub enum ObjectError {
+    /// It cannot be read.
+    #[error("the tool's eBPF object is not readable: {0}; this is a bug in btaot")]
+    Parse(String),
+    /// Metadata names a symbol that is not there.
+    #[error("the tool's eBPF object has no {what} `{name}`; this is a bug in btaot")]
+    NoSymbol {
+        /// A program or map.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// It does not fit this kernel.
+    #[error("the script does not fit this kernel: {0}")]
+    Relocate(String),
+}
+
+/// An error with its causes, in one line.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Parses the object.
+pub fn parse(bytes: &[u8]) -> Result<Object, ObjectError> {
+    Object::parse(bytes).map_err(|error| ObjectError::Parse(explain(&error)))
+}
+
+/// Adjusts field accesses to the kernel's types.
+pub fn relocate_types(object: &mut Object, types: MiniBtf) -> Result<(), ObjectError> {
+    if !object.has_btf_relocations() {
+        return Ok(());
+    }
+    let relocate = |error: &dyn std::error::Error| ObjectError::Relocate(explain(error));
+    let types = AyaBtf::parse(&types.finish(), object.endianness).map_err(|error| relocate(&error))?;
+    object.relocate_btf(&types).map_err(|error| relocate(&error))
+}
+
+/// Puts the descriptors of maps into instructions and links subprograms.
+pub fn link(object: &mut Object, maps: &[(String, RawFd, Map)]) -> Result<(), ObjectError> {
+    let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+    let maps = maps.iter().map(|(name, fd, map)| (name.as_str(), *fd, map));
+    let parse = |error: &dyn std::error::Error| ObjectError::Parse(explain(error));
+    object.relocate_maps(maps, &sections).map_err(|error| parse(&error))?;
+    object.relocate_calls(&sections).map_err(|error| parse(&error))
+}
+
+/// A program ready to be loaded.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Instructions with all relocations done.
+    pub instructions: Vec<bpf_insn>,
+    /// License text.
+    pub license: CString,
+    /// Name shown by tools.
+    pub name: String,
+    /// `struct bpf_func_info` records and the size of one.
+    pub functions: (Vec<u8>, u32),
+    /// `struct bpf_line_info` records and the size of one.
+    pub lines: (Vec<u8>, u32),
+    /// For each line record: first instruction and line in the script.
+    pub line_numbers: Vec<(u32, u32)>,
+}
+
+/// Takes a program out of a linked object.
+pub fn image(object: &Object, program: &Program) -> Result<Image, ObjectError> {
+    let missing = || ObjectError::NoSymbol { what: "program", name: program.symbol.clone() };
+    let entry = object.programs.get(&program.symbol).ok_or_else(missing)?;
+    let function: &Function = object.functions.get(&entry.function_key()).ok_or_else(missing)?;
+    let line = |info: &aya_obj::generated::bpf_line_info| (info.insn_off, info.line_col >> 10);
+    Ok(Image {
+        instructions: function.instructions.clone(),
+        license: entry.license.clone(),
+        name: program.symbol.clone(),
+        functions: (function.func_info.func_info_bytes(), function.func_info_rec_size as u32),
+        lines: (function.line_info.line_info_bytes(), function.line_info_rec_size as u32),
+        line_numbers: function.line_info.line_info.iter().map(line).collect(),
+    })
+}

@@ -1,0 +1,136 @@
+//! Places in the kernel: functions and tracepoints.
+
+use std::ffi::CString;
+use std::fs;
+
+use btaot_abi::Bytes;
+use btaot_abi::metadata::{Kprobe, Place as Wanted, TracepointArgs, has_wildcard};
+
+use super::{Found, KernelPlace, Place, Reason, check_layout, provider};
+use crate::tracefs::{Tracefs, TracefsError};
+use crate::wildcard;
+
+/// Finds all places that a kprobe or kretprobe means. Whether an exact name exists is left to the kernel:
+/// reading the list of its functions takes longer than everything else together.
+pub fn functions<'t>(
+    kprobe: &Kprobe,
+    name: &Bytes,
+    tracefs: impl FnOnce() -> Result<&'t Tracefs, TracefsError>,
+) -> Result<Vec<Found>, Reason> {
+    let place = |function: Option<Vec<u8>>, offset| {
+        let function = function.map(CString::new).transpose().map_err(|_| Reason::Nul)?;
+        Ok::<_, Reason>(Place::Kprobe(KernelPlace { function, offset, ret: kprobe.ret }))
+    };
+    match &kprobe.place {
+        Wanted::Address(address) => {
+            let place = place(None, *address)?;
+            Ok(vec![Found { name: name.clone(), function: Bytes::default(), place }])
+        }
+        Wanted::Symbol { name: function, offset } if !has_wildcard(function) => {
+            let place = place(Some(qualified(kprobe.module.as_ref(), function)), *offset)?;
+            Ok(vec![Found { name: name.clone(), function: function.clone(), place }])
+        }
+        Wanted::Symbol { name: pattern, .. } => {
+            let listed = tracefs().ok().and_then(Tracefs::functions);
+            let matching = match listed {
+                Some(text) => from_filter_functions(&text, kprobe.module.as_ref(), pattern),
+                None => from_kallsyms(kprobe.module.as_ref(), pattern),
+            };
+            if matching.is_empty() {
+                return Err(Reason::NoKernelFunction);
+            }
+            let found = matching.into_iter().map(|function| {
+                let text = [provider(name), function.as_bytes()].concat();
+                let place = place(Some(function.clone().into_bytes()), 0)?;
+                Ok(Found { name: text.into(), function: function.into(), place })
+            });
+            found.collect()
+        }
+    }
+}
+
+/// The kernel takes `module:function`.
+fn qualified(module: Option<&Bytes>, function: &[u8]) -> Vec<u8> {
+    match module {
+        Some(module) => [module, b":".as_slice(), function].concat(),
+        None => function.to_vec(),
+    }
+}
+
+/// Lines are `function` or `function [module]`.
+fn from_filter_functions(text: &str, module: Option<&Bytes>, pattern: &[u8]) -> Vec<String> {
+    select(
+        text.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()))
+        }),
+        module,
+        pattern,
+    )
+}
+
+/// Lines are `address type function`, a tab and `[module]` for modules.
+fn from_kallsyms(module: Option<&Bytes>, pattern: &[u8]) -> Vec<String> {
+    let text = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    let functions = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let kind = words.next()?;
+        matches!(kind, "t" | "T").then_some((words.next()?, words.next()))
+    });
+    select(functions, module, pattern)
+}
+
+fn select<'a>(
+    functions: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    module: Option<&Bytes>,
+    pattern: &[u8],
+) -> Vec<String> {
+    let in_module = |found: Option<&str>| match module {
+        None => true,
+        Some(module) => {
+            let found = found.map_or("vmlinux", |name| name.trim_matches(['[', ']']));
+            wildcard::matches(module, found.as_bytes())
+        }
+    };
+    // Parts that the compiler split off are not whole functions.
+    let whole = |name: &str| !name.contains(".part.") && !name.contains(".cold");
+    let wanted = functions.filter(|(name, module)| {
+        wildcard::matches(pattern, name.as_bytes()) && whole(name) && in_module(*module)
+    });
+    let mut names: Vec<String> = wanted.map(|(name, _)| name.to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Finds all tracepoints that are meant; `args` is what the program reads of their records.
+pub fn tracepoints(
+    tracefs: &Tracefs,
+    category: &Bytes,
+    event: &Bytes,
+    args: Option<&TracepointArgs>,
+) -> Result<Vec<Found>, Reason> {
+    let is_pattern = has_wildcard(category) || has_wildcard(event);
+    let names = if is_pattern {
+        let matches = |pattern: &Bytes, name: &str| wildcard::matches(pattern, name.as_bytes());
+        tracefs.events(|name| matches(category, name), |name| matches(event, name))?
+    } else {
+        vec![(category.display().into_owned(), event.display().into_owned())]
+    };
+    let mut found = Vec::new();
+    for (category, event) in names {
+        let Some(format) = tracefs.format(&category, &event)? else {
+            // Listed but without a format: not for use.
+            if is_pattern {
+                continue;
+            }
+            return Err(Reason::NoTracepoint);
+        };
+        if let Some(args) = args {
+            check_layout(&format, args)?;
+        }
+        let name = format!("tracepoint:{category}:{event}");
+        found.push(Found { name: name.into(), function: event.into(), place: Place::Tracepoint { format } });
+    }
+    if found.is_empty() { Err(Reason::NoTracepoint) } else { Ok(found) }
+}

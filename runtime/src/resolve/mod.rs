@@ -1,0 +1,285 @@
+//! From attach points as written to places on this machine.
+//!
+//! Every place is a probe with a number of its own; the numbers are what `probe` and `func` carry in
+//! bytecode, and index the table of probes that the renderer names them from.
+
+mod binary;
+mod kernel;
+mod paths;
+mod uprobe;
+
+use std::ffi::CString;
+use std::path::PathBuf;
+
+use btaot_abi::Bytes;
+use btaot_abi::ids::ProgramId;
+use btaot_abi::metadata::{
+    AttachPoint, Location, Metadata, MissingProbes, Program, SampleRate, Target, TracepointArgs,
+};
+use thiserror::Error;
+
+use crate::tracefs::{Format, Tracefs, TracefsError};
+
+/// A place that a program will be attached to.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The program.
+    pub program: ProgramId,
+    /// Full name, wildcards expanded.
+    pub name: Bytes,
+    /// The traced function, or the event.
+    pub function: Bytes,
+    /// Where.
+    pub place: Place,
+    /// The attach point in the script.
+    pub location: Location,
+}
+
+/// Where a probe is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Once, before anything is attached.
+    Begin,
+    /// Once, after everything is detached.
+    End,
+    /// Every so many ns.
+    Interval(u64),
+    /// On each CPU.
+    Profile(SampleRate),
+    /// A software event on each CPU.
+    Software {
+        /// `PERF_COUNT_SW_*`.
+        event: u64,
+        /// Events per sample.
+        period: u64,
+    },
+    /// User code.
+    Uprobe(UserPlace),
+    /// Kernel code.
+    Kprobe(KernelPlace),
+    /// A tracepoint.
+    Tracepoint {
+        /// Its number and the layout of its record.
+        format: Format,
+    },
+}
+
+/// A place in a binary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPlace {
+    /// The binary.
+    pub path: CString,
+    /// Offset in the file.
+    pub offset: u64,
+    /// At the return.
+    pub ret: bool,
+}
+
+/// A place in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelPlace {
+    /// The function, with its module if one was named; none for an address.
+    pub function: Option<CString>,
+    /// Offset in the function, or the address.
+    pub offset: u64,
+    /// At the return.
+    pub ret: bool,
+}
+
+/// Why an attach point leads nowhere.
+#[derive(Debug, Error)]
+pub enum Reason {
+    /// No such file.
+    #[error("no such binary; give its full path, or check PATH and -p")]
+    NoBinary,
+    /// Not readable as ELF.
+    #[error("{}: {reason}", path.display())]
+    BadBinary {
+        /// The binary.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No such function.
+    #[error("{} has no function `{function}`{hint}", path.display())]
+    NoFunction {
+        /// The binary.
+        path: PathBuf,
+        /// The function or pattern.
+        function: String,
+        /// What may be the cause.
+        hint: &'static str,
+    },
+    /// Past the function's end.
+    #[error("offset {offset} is outside the function, which has {size} bytes")]
+    OutsideFunction {
+        /// The offset.
+        offset: u64,
+        /// Bytes of the function.
+        size: u64,
+    },
+    /// Not in any segment of the file.
+    #[error("address {address:#x} is not in code of {}", path.display())]
+    NotMapped {
+        /// The binary.
+        path: PathBuf,
+        /// The address.
+        address: u64,
+    },
+    /// No such tracepoint.
+    #[error("this kernel has no such tracepoint; see events/ in tracefs for those it has")]
+    NoTracepoint,
+    /// No kernel function matches.
+    #[error("no traceable kernel function matches")]
+    NoKernelFunction,
+    /// The fields of the record are not as compiled.
+    #[error("{0}")]
+    Layout(String),
+    /// Names with NUL bytes cannot be given to the kernel.
+    #[error("the name contains a NUL byte")]
+    Nul,
+    /// tracefs is needed.
+    #[error(transparent)]
+    Tracefs(#[from] TracefsError),
+}
+
+/// An attach point that leads nowhere.
+#[derive(Debug, Error)]
+#[error("{script}:{}:{}: cannot attach {}: {reason}", location.line, location.column, name.display())]
+pub struct Missing {
+    script: String,
+    location: Location,
+    name: Bytes,
+    reason: Reason,
+}
+
+impl Missing {
+    /// About an attach point of the script.
+    pub fn new(metadata: &Metadata, name: &Bytes, location: Location, reason: Reason) -> Self {
+        Self { script: metadata.script.display().into_owned(), location, name: name.clone(), reason }
+    }
+}
+
+/// The outcome for a whole script.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// All probes; a probe's number is its index.
+    pub probes: Vec<Probe>,
+    /// Attach points that lead nowhere, in source order.
+    pub missing: Vec<Missing>,
+}
+
+/// What names are looked up in.
+#[derive(Debug)]
+pub struct Resolver {
+    tracefs: Option<Tracefs>,
+    binaries: binary::Cache,
+    paths: paths::Paths,
+}
+
+impl Resolver {
+    /// `pid` is the process whose files count, when it sees others than we do.
+    pub fn new(pid: Option<u32>) -> Self {
+        Self { tracefs: None, binaries: binary::Cache::default(), paths: paths::Paths::new(pid) }
+    }
+
+    /// Finds the places of all attach points.
+    pub fn resolve(&mut self, metadata: &Metadata) -> Resolved {
+        let mut resolved = Resolved::default();
+        for (id, program) in metadata.programs() {
+            for point in &program.attach {
+                match self.point(program, point) {
+                    Ok(places) => resolved.probes.extend(places.into_iter().map(|found| Probe {
+                        program: id,
+                        name: found.name,
+                        function: found.function,
+                        place: found.place,
+                        location: point.location,
+                    })),
+                    Err(reason) => {
+                        resolved.missing.push(Missing::new(metadata, &point.name, point.location, reason));
+                    }
+                }
+            }
+        }
+        resolved
+    }
+
+    fn point(&mut self, program: &Program, point: &AttachPoint) -> Result<Vec<Found>, Reason> {
+        let simple = |place| Ok(vec![Found { name: point.name.clone(), function: Bytes::default(), place }]);
+        match &point.target {
+            Target::Begin => simple(Place::Begin),
+            Target::End => simple(Place::End),
+            Target::Interval { ns } => simple(Place::Interval(*ns)),
+            Target::Profile { rate } => simple(Place::Profile(*rate)),
+            Target::Software { event, period } => simple(Place::Software { event: *event, period: *period }),
+            Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
+            Target::Kprobe(kprobe) => kernel::functions(kprobe, &point.name, || self.tracefs()),
+            Target::Tracepoint { category, event } => {
+                let tracefs = self.tracefs()?;
+                kernel::tracepoints(tracefs, category, event, program.tracepoint.as_ref())
+            }
+        }
+    }
+
+    fn tracefs(&mut self) -> Result<&Tracefs, TracefsError> {
+        match self.tracefs.take() {
+            Some(found) => Ok(self.tracefs.insert(found)),
+            None => Ok(self.tracefs.insert(Tracefs::locate()?)),
+        }
+    }
+}
+
+/// A place that an attach point leads to.
+#[derive(Debug)]
+struct Found {
+    name: Bytes,
+    function: Bytes,
+    place: Place,
+}
+
+/// What is to be said, and whether to go on, when attach points lead nowhere.
+pub fn judge(missing: usize, policy: MissingProbes, any_left: bool) -> Verdict {
+    match policy {
+        _ if missing == 0 => Verdict::GoOn,
+        MissingProbes::Error => Verdict::Refuse,
+        _ if !any_left => Verdict::Refuse,
+        MissingProbes::Warn => Verdict::Warn,
+        MissingProbes::Ignore => Verdict::GoOn,
+    }
+}
+
+/// See [`judge`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Say nothing.
+    GoOn,
+    /// Print the missing ones as warnings.
+    Warn,
+    /// Print them as errors and end.
+    Refuse,
+}
+
+/// The provider in front of an attach point's text, with its colon.
+fn provider(name: &[u8]) -> &[u8] {
+    let end = name.iter().position(|&byte| byte == b':').map_or(name.len(), |colon| colon + 1);
+    &name[..end]
+}
+
+/// Whether the record of a tracepoint has all fields, in the sizes that the bytecode was made for.
+fn check_layout(format: &Format, args: &TracepointArgs) -> Result<(), Reason> {
+    for field in &args.fields {
+        let found = format.fields.iter().find(|found| found.name == field.name);
+        let problem = match found {
+            None => format!("this kernel's record has no field `{}`", field.name),
+            Some(found) if found.size != field.size => format!(
+                "field `{}` has {} bytes in this kernel's record, the script was compiled for {}; \
+                 compile it for this kernel",
+                field.name, found.size, field.size
+            ),
+            Some(_) => continue,
+        };
+        return Err(Reason::Layout(problem));
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Finds binaries: full paths, names in PATH, names of shared libraries, patterns.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use btaot_abi::metadata::has_wildcard;
+
+use crate::command::search_path;
+use crate::wildcard;
+
+/// The dynamic linker's list of libraries (glibc, `elf/cache.c`).
+const LIBRARY_CACHE: &str = "/etc/ld.so.cache";
+const CACHE_MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
+const CACHE_HEADER: usize = 48;
+const CACHE_ENTRY: usize = 24;
+
+/// Where files are looked for.
+#[derive(Debug)]
+pub struct Paths {
+    /// In front of absolute paths: the root folder of the traced process, if it is another one.
+    root: Option<PathBuf>,
+}
+
+impl Paths {
+    /// `pid` is the traced process.
+    pub fn new(pid: Option<u32>) -> Self {
+        let root = pid.map(|pid| PathBuf::from(format!("/proc/{pid}/root")));
+        Self { root: root.filter(|root| is_other_root(root)) }
+    }
+
+    /// All binaries that a path or name of an attach point means, as (name to show, path to open).
+    pub fn find(&self, name: &[u8]) -> Vec<(Vec<u8>, PathBuf)> {
+        let path = Path::new(OsStr::from_bytes(name));
+        if !name.contains(&b'/') {
+            return self.find_bare(name).into_iter().collect();
+        }
+        let shown = if has_wildcard(name) { self.expand(path) } else { vec![path.to_owned()] };
+        let found = shown.into_iter().map(|shown| {
+            let open = self.inside(&shown);
+            (shown.into_os_string().as_bytes().to_vec(), open)
+        });
+        found.filter(|(_, open)| open.is_file()).collect()
+    }
+
+    /// The path by which we can open a file of the traced process.
+    fn inside(&self, path: &Path) -> PathBuf {
+        match (&self.root, path.strip_prefix("/")) {
+            (Some(root), Ok(rest)) => root.join(rest),
+            _ => path.to_owned(),
+        }
+    }
+
+    fn find_bare(&self, name: &[u8]) -> Option<(Vec<u8>, PathBuf)> {
+        let name = OsStr::from_bytes(name);
+        let programs = search_path().into_iter().map(|folder| folder.join(name));
+        let is_there = |path: &PathBuf| self.inside(path).is_file();
+        let path = programs.into_iter().find(is_there).or_else(|| self.library(name.as_bytes()))?;
+        Some((path.as_os_str().as_bytes().to_vec(), self.inside(&path)))
+    }
+
+    /// A shared library by its full name or by what stands before `.so`.
+    fn library(&self, name: &[u8]) -> Option<PathBuf> {
+        let cache = fs::read(self.inside(Path::new(LIBRARY_CACHE))).ok()?;
+        let wanted = |library: &[u8]| {
+            library == name || library.strip_prefix(name).is_some_and(|rest| rest.starts_with(b".so"))
+        };
+        let paths = library_cache(&cache, wanted);
+        paths.into_iter().find(|path| self.inside(path).is_file())
+    }
+
+    /// Files that match a pattern, sorted.
+    fn expand(&self, pattern: &Path) -> Vec<PathBuf> {
+        let mut found = vec![PathBuf::new()];
+        for component in pattern.components() {
+            let Component::Normal(part) = component else {
+                found.iter_mut().for_each(|path| path.push(component));
+                continue;
+            };
+            if !has_wildcard(part.as_bytes()) {
+                found.iter_mut().for_each(|path| path.push(part));
+                continue;
+            }
+            found = found.iter().flat_map(|folder| self.matching(folder, part)).collect();
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn matching(&self, folder: &Path, pattern: &OsStr) -> Vec<PathBuf> {
+        let open = self.inside(folder);
+        let open = if open.as_os_str().is_empty() { Path::new(".") } else { &open };
+        let names: Vec<OsString> =
+            fs::read_dir(open).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+        let matches = |name: &OsString| wildcard::matches(pattern.as_bytes(), name.as_bytes());
+        names.into_iter().filter(matches).map(|name| folder.join(name)).collect()
+    }
+}
+
+/// Whether a process's root folder is another one than ours.
+fn is_other_root(root: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    identity(root).is_some_and(|theirs| Some(theirs) != identity(Path::new("/")))
+}
+
+/// Paths of the wanted libraries in the order of the cache, in which newer versions come first.
+fn library_cache(cache: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<PathBuf> {
+    // An older format may stand in front of the one that is read here.
+    let Some(start) = cache.windows(CACHE_MAGIC.len()).position(|window| window == CACHE_MAGIC) else {
+        return Vec::new();
+    };
+    let cache = &cache[start..];
+    let word = |at: usize| Some(u32::from_le_bytes(*cache.get(at..)?.first_chunk()?) as usize);
+    let text = |at: usize| cache.get(at..)?.split(|&byte| byte == 0).next();
+    let count = word(20).unwrap_or(0).min(cache.len() / CACHE_ENTRY);
+    let entries = (0..count).map(|index| CACHE_HEADER + index * CACHE_ENTRY);
+    let library = |entry: usize| {
+        let (name, path) = (text(word(entry + 4)?)?, text(word(entry + 8)?)?);
+        wanted(name).then(|| PathBuf::from(OsStr::from_bytes(path)))
+    };
+    entries.filter_map(library).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Paths;
+
+    #[test]
+    fn finds_programs_libraries_and_patterns() {
+        let paths = Paths::new(None);
+        let shown = |name: &str| -> Vec<String> {
+            let found = paths.find(name.as_bytes()).into_iter();
+            found.map(|(shown, _)| String::from_utf8_lossy(&shown).into_owned()).collect()
+        };
+        assert_eq!(shown("/bin/sh"), ["/bin/sh"]);
+        assert_eq!(shown("/bin/there is no such program"), [""; 0]);
+        assert!(shown("sh").first().is_some_and(|path| path.ends_with("/sh")));
+        assert!(shown("/b?n/s[h]").contains(&"/bin/sh".to_owned()));
+        if std::path::Path::new(super::LIBRARY_CACHE).exists() {
+            assert!(shown("libc").first().is_some_and(|path| path.contains("/libc.so")));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Places in user code.
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use btaot_abi::Bytes;
+use btaot_abi::metadata::{Place as Wanted, Uprobe, has_wildcard};
+
+use super::binary::{Binary, Cache, Symbol};
+use super::paths::Paths;
+use super::{Found, Place, Reason, UserPlace, provider};
+use crate::wildcard;
+
+/// Finds all places that a uprobe or uretprobe means.
+pub fn places(cache: &mut Cache, paths: &Paths, uprobe: &Uprobe, name: &Bytes) -> Result<Vec<Found>, Reason> {
+    let binaries = paths.find(&uprobe.path);
+    if binaries.is_empty() {
+        return Err(Reason::NoBinary);
+    }
+    let is_pattern = has_wildcard(&uprobe.path);
+    let mut found = Vec::new();
+    let mut problem = None;
+    for (shown, path) in binaries {
+        let context = Context { uprobe, name, shown: &shown };
+        match in_binary(cache, &path, &context) {
+            Ok(places) => found.extend(places),
+            // A pattern may match files that are no binaries, or that lack the function.
+            Err(reason) if is_pattern => problem = Some(reason),
+            Err(reason) => return Err(reason),
+        }
+    }
+    match problem {
+        Some(problem) if found.is_empty() => Err(problem),
+        _ => Ok(found),
+    }
+}
+
+/// What is looked for.
+struct Context<'a> {
+    uprobe: &'a Uprobe,
+    /// The attach point's text.
+    name: &'a Bytes,
+    /// The binary's path as the user would write it.
+    shown: &'a [u8],
+}
+
+fn in_binary(cache: &mut Cache, path: &Path, context: &Context<'_>) -> Result<Vec<Found>, Reason> {
+    let binary = cache.open(path)?;
+    match &context.uprobe.place {
+        Wanted::Address(address) => {
+            let place = user_place(&binary, binary.file_offset(*address)?, context)?;
+            let found = Found { name: context.name.clone(), function: function_at(&binary, *address), place };
+            Ok(vec![found])
+        }
+        Wanted::Symbol { name, .. } if has_wildcard(name) => matching(&binary, name, context),
+        Wanted::Symbol { name, offset } => {
+            let symbol = exact(&binary, name)?;
+            if symbol.size != 0 && *offset >= symbol.size {
+                return Err(Reason::OutsideFunction { offset: *offset, size: symbol.size });
+            }
+            let place = binary.file_offset(symbol.address.wrapping_add(*offset))?;
+            let place = user_place(&binary, place, context)?;
+            let name = if has_wildcard(&context.uprobe.path) {
+                expanded(context, name)
+            } else {
+                context.name.clone()
+            };
+            Ok(vec![Found { name, function: symbol.name.into(), place }])
+        }
+    }
+}
+
+fn exact(binary: &Binary, name: &[u8]) -> Result<Symbol, Reason> {
+    let found = binary.functions(|candidate| candidate == name, 1)?;
+    found.into_iter().next().ok_or_else(|| no_function(binary, name))
+}
+
+fn no_function(binary: &Binary, name: &[u8]) -> Reason {
+    let stripped = binary.is_stripped();
+    let hint = if stripped { "; it is stripped, so only exported functions have names" } else { "" };
+    Reason::NoFunction {
+        path: binary.path().to_owned(),
+        function: String::from_utf8_lossy(name).into_owned(),
+        hint,
+    }
+}
+
+/// One probe for each place: functions with several names are traced once, under the first.
+fn matching(binary: &Binary, pattern: &[u8], context: &Context<'_>) -> Result<Vec<Found>, Reason> {
+    let mut symbols = binary.functions(|name| wildcard::matches(pattern, name), usize::MAX)?;
+    symbols.sort_unstable();
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for symbol in symbols {
+        // Resolvers and thunks may have symbols without code in the file.
+        let Ok(offset) = binary.file_offset(symbol.address) else { continue };
+        if seen.insert(offset) {
+            let place = user_place(binary, offset, context)?;
+            let name = expanded(context, &symbol.name);
+            found.push(Found { name, function: symbol.name.into(), place });
+        }
+    }
+    if found.is_empty() { Err(no_function(binary, pattern)) } else { Ok(found) }
+}
+
+/// The name of the function that covers an address.
+fn function_at(binary: &Binary, address: u64) -> Bytes {
+    let all = binary.functions(|_| true, usize::MAX).unwrap_or_default();
+    let covers = |symbol: &&Symbol| address.checked_sub(symbol.address).is_some_and(|at| at < symbol.size);
+    all.iter().find(covers).map(|symbol| symbol.name.clone().into()).unwrap_or_default()
+}
+
+fn user_place(binary: &Binary, offset: u64, context: &Context<'_>) -> Result<Place, Reason> {
+    let path = CString::new(binary.path().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
+    Ok(Place::Uprobe(UserPlace { path, offset, ret: context.uprobe.ret }))
+}
+
+/// The attach point's text with patterns replaced.
+fn expanded(context: &Context<'_>, function: &[u8]) -> Bytes {
+    let mut name = provider(context.name).to_vec();
+    name.extend(context.shown);
+    name.push(b':');
+    name.extend(function);
+    name.into()
+}

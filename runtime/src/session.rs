@@ -1,0 +1,337 @@
+//! From a script to attached programs.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use btaot_abi::metadata::{Metadata, Program, ProgramKind, Target};
+use thiserror::Error;
+
+use crate::attach::{AttachError, Attacher, Job};
+use crate::bundle::Script;
+use crate::command::{Command, CommandError};
+use crate::constants::{ConstantError, Facts, fill};
+use crate::features::Features;
+use crate::kernel_btf::{self, KernelBtfError};
+use crate::load::{LoadError, Loader, load_btf};
+use crate::maps::{MapError, Maps, Sizes};
+use crate::object::{self, ObjectError};
+use crate::options::Options;
+use crate::plan::plan;
+use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
+use crate::sys::machine::{self, page_size};
+use crate::sys::process::{Child, ProcessHandle};
+
+/// Bytes of the ring when the script does not say: room for some ten thousand events, and the head-room of
+/// control events is a small part of it.
+const DEFAULT_RING: usize = 1 << 20;
+
+/// Why the tool does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Attach points lead nowhere.
+    #[error("{}", lines(.0))]
+    Missing(Vec<Missing>),
+    /// There is no such process.
+    #[error("-p: there is no process {pid} ({error})")]
+    NoProcess {
+        /// The process id.
+        pid: u32,
+        /// Why.
+        error: io::Error,
+    },
+    /// The command of `-c` cannot be started.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A slot of ConstantData cannot be filled.
+    #[error(transparent)]
+    Constant(#[from] ConstantError),
+    /// The kernel's types cannot be used.
+    #[error(transparent)]
+    KernelBtf(#[from] KernelBtfError),
+    /// The object cannot be used.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// A map cannot be set up.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The kernel refused a program.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Probes could not be attached.
+    #[error("{}", lines(.0))]
+    Attach(Vec<AttachError>),
+    /// The system does not tell what is needed.
+    #[error("{what}: {error}")]
+    System {
+        /// What was asked.
+        what: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+fn lines<E: ToString>(errors: &[E]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl StartError {
+    /// The tool's exit code: 1 for what the user can mend (usage, input, missing targets, privileges), 255
+    /// when the kernel refused to load or attach.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Missing(_)
+            | Self::NoProcess { .. }
+            | Self::Command(_)
+            | Self::Constant(_)
+            | Self::KernelBtf(_)
+            | Self::Load(LoadError::Permission)
+            | Self::System { .. } => 1,
+            Self::Map(MapError::Refused { error, .. }) if error.kind() == io::ErrorKind::PermissionDenied => {
+                1
+            }
+            Self::Attach(errors) if errors.iter().all(|error| matches!(error, AttachError::Missing(_))) => 1,
+            Self::Object(_) | Self::Map(_) | Self::Load(_) | Self::Attach(_) => 255,
+        }
+    }
+}
+
+/// A loaded script.
+#[derive(Debug)]
+pub struct Session<'m> {
+    metadata: &'m Metadata,
+    /// All probes by number.
+    pub probes: Vec<Probe>,
+    /// The maps.
+    pub maps: Maps,
+    /// Copies of programs, in source order.
+    jobs: Vec<Job>,
+    /// Keep the programs attached.
+    links: Vec<OwnedFd>,
+    btf: Option<OwnedFd>,
+    features: Features,
+    online: Vec<u32>,
+    /// The process that `-c` started.
+    pub child: Option<Child>,
+    command: Option<Command>,
+    /// The process that `-p` names.
+    pub target: Option<ProcessHandle>,
+    /// What the user should know though the tool starts.
+    pub warnings: Vec<String>,
+}
+
+impl<'m> Session<'m> {
+    /// Does everything up to loading the programs. Nothing is attached yet, and the child waits.
+    pub fn load(script: &'m Script<'_>, options: &Options) -> Result<Self, StartError> {
+        let metadata = &script.metadata;
+        machine::lift_memory_lock_limit();
+        machine::lift_descriptor_limit();
+        let target = options.pid.map(open_process).transpose()?;
+        let mut warnings = Vec::new();
+        let probes = resolve(metadata, options.pid, &mut warnings)?;
+        let command = options.command.as_deref().map(Command::parse).transpose()?;
+        let child = command.as_ref().map(Command::start).transpose()?;
+        let online = machine::online_cpus().map_err(|error| system("list of running CPUs", error))?;
+        let possible_cpus =
+            machine::possible_cpus().map_err(|error| system("list of possible CPUs", error))?;
+        let features = Features::new(&metadata.features);
+        let child_pid = child.as_ref().map(|child| child.handle().pid());
+        let sizes = Sizes { possible_cpus, ring: ring_size(metadata, possible_cpus) };
+        let filled = fill(
+            metadata,
+            &Facts {
+                positional: &options.positional,
+                target_pid: options.pid.or(child_pid),
+                child_pid,
+                possible_cpus,
+                ring_size: sizes.ring,
+                features: &features,
+                probes: &single_probes(metadata, &probes),
+            },
+        )?;
+        let mut object = object::parse(script.object)?;
+        let maps = Maps::create(&mut object, metadata, sizes, &filled)?;
+        let btf = load_btf(&mut object);
+        let mut session = Self {
+            metadata,
+            probes,
+            maps,
+            jobs: Vec::new(),
+            links: Vec::new(),
+            btf,
+            features,
+            online,
+            child,
+            command,
+            target,
+            warnings,
+        };
+        session.load_programs(script.object, object)?;
+        Ok(session)
+    }
+
+    /// Relocates and loads all copies of the programs.
+    fn load_programs(&mut self, bytes: &[u8], first: aya_obj::Object) -> Result<(), StartError> {
+        let types = kernel_btf::collect(&self.metadata.core, &modules(self.metadata))?;
+        let maps = self.maps.relocation_targets();
+        let mut first = Some(first);
+        let mut jobs = Vec::new();
+        for variant in plan(self.metadata, &self.probes) {
+            let mut object = first.take().map_or_else(|| object::parse(bytes), Ok)?;
+            let mut types = types.clone();
+            variant.describe(&mut types);
+            object::relocate_types(&mut object, types)?;
+            object::link(&mut object, &maps)?;
+            for (program, probes) in variant.copies {
+                let image = object::image(&object, &self.metadata.programs[program])?;
+                jobs.push(self.attacher().load(program, image, probes)?);
+            }
+        }
+        jobs.sort_by_key(|job| job.program);
+        self.jobs = jobs;
+        Ok(())
+    }
+
+    fn attacher(&self) -> Attacher<'_> {
+        let child = self.child.as_ref().map(Child::handle);
+        Attacher {
+            metadata: self.metadata,
+            probes: &self.probes,
+            pid: self.target.as_ref().or(child).map(ProcessHandle::pid),
+            online: &self.online,
+            features: &self.features,
+            loader: Loader { metadata: self.metadata, btf: self.btf.as_ref().map(AsFd::as_fd) },
+        }
+    }
+
+    /// Attaches all programs. Returns the number of probes, those included that the tool itself runs.
+    pub fn attach(&mut self) -> Result<usize, StartError> {
+        let mut jobs = std::mem::take(&mut self.jobs);
+        let mut links = Vec::new();
+        let mut errors = Vec::new();
+        let (in_order, reversed): (Vec<usize>, Vec<usize>) =
+            (0..jobs.len()).partition(|&job| runs_in_order(&self.metadata.programs[jobs[job].program]));
+        let attacher = self.attacher();
+        for job in in_order.into_iter().chain(reversed.into_iter().rev()) {
+            errors.extend(attacher.attach(&mut jobs[job], &mut links));
+        }
+        let left = self.probes.len() - errors.len();
+        self.jobs = jobs;
+        self.links = links;
+        self.btf = None;
+        self.judge_attach_errors(errors, left)?;
+        Ok(left)
+    }
+
+    fn judge_attach_errors(&mut self, errors: Vec<AttachError>, left: usize) -> Result<(), StartError> {
+        let (missing, refused): (Vec<_>, Vec<_>) =
+            errors.into_iter().partition(|error| matches!(error, AttachError::Missing(_)));
+        if !refused.is_empty() {
+            return Err(StartError::Attach(refused));
+        }
+        let policy = self.metadata.config.missing_probes;
+        match judge(missing.len(), policy, left > 0) {
+            Verdict::GoOn => {}
+            Verdict::Warn => self.warnings.extend(missing.iter().map(ToString::to_string)),
+            Verdict::Refuse => return Err(StartError::Attach(missing)),
+        }
+        Ok(())
+    }
+
+    /// Lets the command of `-c` go.
+    pub fn release_child(&mut self) -> Result<(), StartError> {
+        let (Some(child), Some(command)) = (&mut self.child, &self.command) else { return Ok(()) };
+        child.release().map_err(|error| command.error(error).into())
+    }
+
+    /// Detaches everything. Afterwards no program runs but those that the tool runs itself.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    /// Runs the programs of the probes at a place that the tool itself serves, in source order.
+    pub fn run_all(&self, wanted: impl Fn(&Place) -> bool) -> io::Result<()> {
+        (0u32..)
+            .zip(&self.probes)
+            .filter(|(_, probe)| wanted(&probe.place))
+            .try_for_each(|(number, _)| self.run(number))
+    }
+
+    /// Runs the program of one probe once, in the context of the tool.
+    pub fn run(&self, probe: u32) -> io::Result<()> {
+        match self.jobs.iter().find(|job| job.probes.contains(&probe)) {
+            Some(job) => crate::sys::bpf::test_run(job.loaded.fd(), probe.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Numbers and sizes of the loaded programs, for `-v`.
+    pub fn describe_programs(&self) -> Vec<String> {
+        let line = |job: &Job| {
+            let name = &self.metadata.programs[job.program].symbol;
+            let info = crate::sys::bpf::program_info(job.loaded.fd()).ok()?;
+            let instructions = info.translated_bytes / 8;
+            Some(format!("program {} `{name}`: {instructions} instructions, BTF {}", info.id, info.btf_id))
+        };
+        self.jobs.iter().filter_map(line).collect()
+    }
+}
+
+fn system(what: &'static str, error: io::Error) -> StartError {
+    StartError::System { what, error }
+}
+
+fn open_process(pid: u32) -> Result<ProcessHandle, StartError> {
+    ProcessHandle::open(pid).map_err(|error| StartError::NoProcess { pid, error })
+}
+
+fn resolve(
+    metadata: &Metadata,
+    pid: Option<u32>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Probe>, StartError> {
+    let resolved = Resolver::new(pid).resolve(metadata);
+    let policy = metadata.config.missing_probes;
+    match judge(resolved.missing.len(), policy, !resolved.probes.is_empty()) {
+        Verdict::GoOn => {}
+        Verdict::Warn => warnings.extend(resolved.missing.iter().map(ToString::to_string)),
+        Verdict::Refuse => return Err(StartError::Missing(resolved.missing)),
+    }
+    Ok(resolved.probes)
+}
+
+/// Bytes of the ring: a power of two, at least a page.
+fn ring_size(metadata: &Metadata, possible_cpus: u32) -> u32 {
+    let wanted = match metadata.config.ring_pages {
+        Some(pages) => (pages as usize).saturating_mul(page_size()).saturating_mul(possible_cpus as usize),
+        None => DEFAULT_RING,
+    };
+    wanted.clamp(page_size(), 1 << 30).next_power_of_two() as u32
+}
+
+/// The probe of each program that serves just one.
+fn single_probes(metadata: &Metadata, probes: &[Probe]) -> Vec<Option<u32>> {
+    let single = |index: usize| {
+        let mut own = (0u32..).zip(probes).filter(|(_, probe)| probe.program.index() == index);
+        let first = own.next().map(|(number, _)| number);
+        first.filter(|_| own.next().is_none())
+    };
+    (0..metadata.programs.len()).map(single).collect()
+}
+
+/// Modules that attach points name.
+fn modules(metadata: &Metadata) -> Vec<String> {
+    let points = metadata.programs.iter().flat_map(|program| &program.attach);
+    let modules = points.filter_map(|point| match &point.target {
+        Target::Kprobe(kprobe) => kprobe.module.as_ref().map(|module| module.display().into_owned()),
+        _ => None,
+    });
+    modules.collect::<HashSet<_>>().into_iter().collect()
+}
+
+/// Of several programs at one place, the kernel runs that which was attached last first, except at
+/// tracepoints and sampled events.
+fn runs_in_order(program: &Program) -> bool {
+    let kind = program.attach.first().map(|point| point.target.program_kind());
+    !matches!(kind, Some(ProgramKind::Kprobe))
+}

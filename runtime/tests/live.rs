@@ -1,0 +1,177 @@
+//! Scripts in their final form, with objects from clang instead of the compiler, on the running kernel.
+
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+
+use btaot_abi::arch::Arch;
+use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
+use btaot_abi::metadata::{
+    AttachPoint, Config, CoreNeeds, Globals, Identity, Location, Map, MapValue, Metadata, MissingProbes,
+    Place, Program, Storage, Target, Uprobe,
+};
+use btaot_abi::value::ValueType;
+use btaot_runtime::bundle::Script;
+use btaot_runtime::options::Options;
+use btaot_runtime::resolve;
+use btaot_runtime::session::Session;
+
+const HERE: Location = Location { line: 1, column: 1, end_column: 2 };
+
+/// Root and clang are needed; where they are not, the test says so.
+fn build(source: &str) -> Option<Vec<u8>> {
+    if !std::fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("Uid:\t0\t")) {
+        println!("skipped: not root");
+        return None;
+    }
+    let object = std::env::temp_dir().join(format!("btaot-{}-{}.o", std::process::id(), source.len()));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(source);
+    let mut clang = Command::new("clang-19");
+    clang.args(["-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Werror", "-c"]);
+    let Ok(status) = clang.arg(source).arg("-o").arg(&object).status() else {
+        println!("skipped: no clang-19");
+        return None;
+    };
+    assert!(status.success());
+    let bytes = std::fs::read(&object).expect("clang wrote it");
+    std::fs::remove_file(&object).expect("it is there");
+    Some(bytes)
+}
+
+fn metadata(programs: Vec<Program>) -> Metadata {
+    Metadata {
+        compiler: "test".to_owned(),
+        script: "test.bt".into(),
+        arch: Arch::host(),
+        config: Config {
+            max_strlen: 64,
+            str_trunc_trailer: "..".into(),
+            max_map_keys: 16,
+            print_maps_on_exit: true,
+            demangle: true,
+            ring_pages: None,
+            missing_probes: MissingProbes::Error,
+        },
+        features: Vec::new(),
+        positional: 0,
+        programs,
+        maps: Vec::new(),
+        stack_maps: Vec::new(),
+        globals: Globals::default(),
+        scratch: None,
+        ring: true,
+        printf: Vec::new(),
+        values: Vec::new(),
+        time: Vec::new(),
+        strftime: Vec::new(),
+        sites: Vec::new(),
+        constants: ConstantData::default(),
+        core: CoreNeeds::default(),
+    }
+}
+
+fn program(symbol: &str, identity: Identity, attach: Vec<(&str, Target)>) -> Program {
+    let point = |(name, target): (&str, Target)| AttachPoint { name: name.into(), location: HERE, target };
+    Program {
+        symbol: symbol.to_owned(),
+        location: HERE,
+        attach: attach.into_iter().map(point).collect(),
+        identity,
+        tracepoint: None,
+        filters_pid: false,
+    }
+}
+
+fn uprobe(function: &str) -> Target {
+    let path = std::env::current_exe().expect("known").into_os_string().into_encoded_bytes();
+    let place = Place::Symbol { name: function.into(), offset: 0 };
+    Target::Uprobe(Uprobe { path: path.into(), place, ret: false })
+}
+
+#[inline(never)]
+extern "C" fn btaot_traced_one(number: u64) -> u64 {
+    black_box(number) + 1
+}
+
+#[inline(never)]
+extern "C" fn btaot_traced_two(number: u64) -> u64 {
+    black_box(number) + 2
+}
+
+/// The words of all records in the ring.
+fn records(session: &Session<'_>) -> Vec<Vec<u64>> {
+    let mut ring = session.maps.ring().expect("mapped").expect("there");
+    let mut found = Vec::new();
+    ring.drain(usize::MAX, |record| {
+        let words = record.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("8 bytes")));
+        found.push(words.collect());
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+#[test]
+fn uprobes_maps_constants_and_core() {
+    let Some(object) = build("uprobe.bpf.c") else { return };
+    let mut metadata = metadata(vec![
+        program("begin", Identity::Cookie, vec![("BEGIN", Target::Begin)]),
+        program("traced", Identity::Cookie, vec![("uprobe:x:btaot_traced_*", uprobe("*btaot_traced_*"))]),
+    ]);
+    metadata.core = CoreNeeds { roots: vec!["task_struct".to_owned()], checks: Vec::new() };
+    metadata.globals = Globals { size: 32, lost: 0, exiting: 8 };
+    let int = |source: IntSource| IntSlot { source, doc: source.doc() };
+    let text = |source: StrSource| StrSlot { source, doc: source.doc() };
+    metadata.constants = ConstantData {
+        ints: vec![int(IntSource::OwnPid), int(IntSource::Positional(1)), int(IntSource::PositionalCount)],
+        strings: vec![text(StrSource::Positional(1)), text(StrSource::Positional(2))],
+    };
+    let count = Storage::CpuRows { symbol: "counts".to_owned(), row: 64 };
+    let keyed = Storage::Hash { symbol: "keyed".to_owned(), per_cpu: false, max_entries: 16 };
+    let scalar = Storage::Global { offset: 16, present: 24 };
+    let int = ValueType::Int { size: 8, signed: true };
+    let map = |name: &str, key, value, storage| Map { name: name.into(), key, value, storage };
+    metadata.maps = vec![
+        map("@", None, MapValue::Count, count),
+        map("@keyed", Some(int.clone()), MapValue::Plain(int.clone()), keyed),
+        map("@scalar", None, MapValue::Plain(int), scalar),
+    ];
+    let script = Script { metadata, object: &object, source: None };
+    let positional = vec![b"0x2a".to_vec(), b"hello".to_vec()];
+    let options = Options { positional, ..Options::default() };
+    let mut session = Session::load(&script, &options).expect("loads");
+    let entries =
+        |session: &Session<'_>, map: usize| session.maps.entries(&script.metadata.maps[map]).expect("read");
+    assert_eq!(entries(&session, 2), []);
+
+    session.run_all(|place| matches!(place, resolve::Place::Begin)).expect("runs");
+    assert_eq!(records(&session), [[1, 0]]);
+    let names: Vec<String> =
+        session.probes.iter().map(|probe| probe.function.display().into_owned()).collect();
+    assert_eq!(names.len(), 3);
+    assert!(names[1].contains("btaot_traced_one") && names[2].contains("btaot_traced_two"), "{names:?}");
+
+    assert_eq!(session.attach().expect("attaches"), 3);
+    assert_eq!((btaot_traced_one(5), btaot_traced_two(6), btaot_traced_two(7)), (6, 8, 9));
+    let pid = u64::from(std::process::id());
+    let expected = [(5, 1), (6, 2), (7, 2)];
+    let expected = expected.map(|(argument, probe)| vec![1, argument, pid, probe, pid, 42, u64::from(b'h')]);
+    assert_eq!(records(&session), expected);
+    let rows = entries(&session, 0);
+    let total: u64 =
+        rows[0].rows.chunks_exact(64).map(|row| u64::from_ne_bytes(row[..8].try_into().expect("8"))).sum();
+    assert_eq!(total, 3);
+    let mut keys: Vec<Vec<u8>> = entries(&session, 1).into_iter().map(|entry| entry.key).collect();
+    keys.sort();
+    assert_eq!(keys, [5u64, 6, 7].map(|key| key.to_ne_bytes().to_vec()));
+    assert_eq!(entries(&session, 2)[0].rows, 7u64.to_ne_bytes());
+
+    session.detach();
+    btaot_traced_one(1);
+    assert_eq!(records(&session), [[0u64; 0]; 0]);
+    for map in &script.metadata.maps {
+        session.maps.clear(map).expect("clears");
+    }
+    assert_eq!((entries(&session, 1), entries(&session, 2)), (Vec::new(), Vec::new()));
+    assert!(entries(&session, 0)[0].rows.iter().all(|&byte| byte == 0));
+}
