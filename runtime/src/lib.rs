@@ -4,8 +4,10 @@ mod attach;
 pub mod bundle;
 mod command;
 mod constants;
+pub mod describe;
 mod features;
 mod kernel_btf;
+pub mod life;
 mod load;
 pub mod maps;
 mod object;
@@ -16,6 +18,7 @@ pub mod resolve;
 pub mod session;
 pub mod symbols;
 mod tracefs;
+mod wait;
 mod wildcard;
 
 #[allow(unsafe_code, reason = "the one audited module that talks to the kernel")]

@@ -1,7 +1,8 @@
 //! The tool's maps: created here rather than by a library, because their sizes, flags and contents are
 //! decided when the tool starts.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -9,12 +10,13 @@ use aya_obj::{Map as Definition, Object};
 use btaot_abi::constants::{INT_SECTION, STR_SECTION};
 use btaot_abi::event::RING_MAP;
 use btaot_abi::ids::{MapId, StackMapId};
-use btaot_abi::metadata::{GLOBALS_SECTION, Map, Metadata, SCRATCH_MAP, Storage};
+use btaot_abi::metadata::{GLOBALS_SECTION, Metadata, SCRATCH_MAP, Storage};
 use btaot_abi::value::StackKey;
 use thiserror::Error;
 
 use crate::constants::Filled;
 use crate::object::ObjectError;
+use crate::render::MapRows;
 use crate::sys::bpf::{self, Batch, MapSpec};
 use crate::sys::is_errno;
 use crate::sys::mapping::SharedValue;
@@ -64,17 +66,6 @@ pub struct Sizes {
     pub ring: u32,
 }
 
-/// An entry of a user's map.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The key's bytes; none for scalars and keyless aggregations.
-    pub key: Vec<u8>,
-    /// The value's rows, one for each CPU or just one.
-    pub rows: Vec<u8>,
-    /// Bytes from one row to the next.
-    pub row_size: usize,
-}
-
 /// A created map.
 #[derive(Debug)]
 struct Created {
@@ -84,12 +75,22 @@ struct Created {
     max_entries: u32,
 }
 
+impl Created {
+    /// Bytes of a row of a value as the kernel gives it out, and the number of rows.
+    fn rows(&self, per_cpu: bool, possible_cpus: usize) -> (usize, usize) {
+        let size = self.definition.value_size() as usize;
+        if per_cpu { (size.next_multiple_of(8), possible_cpus) } else { (size, 1) }
+    }
+}
+
 /// All maps of the tool.
 #[derive(Debug)]
 pub struct Maps {
     created: BTreeMap<String, Created>,
     globals: Option<SharedValue>,
     possible_cpus: usize,
+    /// Keyless aggregations that were zeroed: they are shown though nothing was counted.
+    zeroed: RefCell<HashSet<MapId>>,
 }
 
 impl Maps {
@@ -101,8 +102,12 @@ impl Maps {
         sizes: Sizes,
         filled: &Filled,
     ) -> Result<Self, MapError> {
-        let mut maps =
-            Self { created: BTreeMap::new(), globals: None, possible_cpus: sizes.possible_cpus as usize };
+        let mut maps = Self {
+            created: BTreeMap::new(),
+            globals: None,
+            possible_cpus: sizes.possible_cpus as usize,
+            zeroed: RefCell::default(),
+        };
         // Sorted, so that numbers and failures do not depend on a hash.
         let mut names: Vec<String> = object.maps.keys().cloned().collect();
         names.sort_unstable();
@@ -151,54 +156,69 @@ impl Maps {
         }
     }
 
-    fn fd(&self, symbol: &str) -> io::Result<&Created> {
+    fn get(&self, symbol: &str) -> io::Result<&Created> {
         self.created.get(symbol).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// The entries of a user's map, unsorted. An unset scalar has none.
-    pub fn entries(&self, map: &Map) -> io::Result<Vec<Entry>> {
+    /// What a user's map holds.
+    pub fn contents(&self, metadata: &Metadata, id: MapId) -> io::Result<MapRows> {
+        let Some(map) = metadata.maps.get(id.index()) else { return Ok(MapRows::default()) };
+        let size = map.value.size() as usize;
         match &map.storage {
             Storage::Global { offset, present } => {
-                let Some(globals) =
-                    self.globals.as_ref().filter(|globals| globals.load(*present as usize) != 0)
-                else {
-                    return Ok(Vec::new());
-                };
-                let row_size = map.value.size() as usize;
-                let rows = globals.bytes(*offset as usize, row_size);
-                Ok(vec![Entry { key: Vec::new(), rows, row_size }])
+                let mut found = MapRows::new(0, size, 1);
+                if let Some(globals) = &self.globals
+                    && globals.load(*present as usize) != 0
+                {
+                    found.push(&[], &globals.bytes(*offset as usize, size));
+                }
+                Ok(found)
             }
             Storage::CpuRows { symbol, row } => {
-                let row_size = *row as usize;
-                let mut rows = vec![0; row_size * self.possible_cpus];
-                let created = self.fd(symbol)?;
-                for (cpu, row) in (0u32..).zip(rows.chunks_exact_mut(row_size.max(1))) {
-                    bpf::map_lookup(created.fd.as_fd(), &cpu.to_ne_bytes(), row)?;
+                let row = *row as usize;
+                let mut found = MapRows::new(0, row, self.possible_cpus);
+                let rows = self.cpu_rows(symbol, row)?;
+                let is_set = rows.iter().any(|&byte| byte != 0) || self.zeroed.borrow().contains(&id);
+                if is_set {
+                    found.push(&[], &rows);
                 }
-                Ok(vec![Entry { key: Vec::new(), rows, row_size }])
+                Ok(found)
             }
             Storage::Hash { symbol, per_cpu, .. } => {
-                let created = self.fd(symbol)?;
-                let size = created.definition.value_size() as usize;
-                let row_size = if *per_cpu { size.next_multiple_of(8) } else { size };
-                let value_size = if *per_cpu { row_size * self.possible_cpus } else { size };
-                let elements = all_elements(created, value_size)?;
-                Ok(elements.into_iter().map(|(key, rows)| Entry { key, rows, row_size }).collect())
+                let created = self.get(symbol)?;
+                let (row, rows) = created.rows(*per_cpu, self.possible_cpus);
+                let mut found = MapRows::new(created.definition.key_size() as usize, row, rows);
+                all_elements(created, row * rows, |key, value| found.push(key, value))?;
+                Ok(found)
             }
         }
     }
 
+    fn cpu_rows(&self, symbol: &str, row: usize) -> io::Result<Vec<u8>> {
+        let created = self.get(symbol)?;
+        let mut rows = vec![0; row * self.possible_cpus];
+        for (cpu, row) in (0u32..).zip(rows.chunks_exact_mut(row.max(1))) {
+            bpf::map_lookup(created.fd.as_fd(), &cpu.to_ne_bytes(), row)?;
+        }
+        Ok(rows)
+    }
+
     /// Deletes all entries of a user's map.
-    pub fn clear(&self, map: &Map) -> io::Result<()> {
+    pub fn clear(&self, metadata: &Metadata, id: MapId) -> io::Result<()> {
+        let Some(map) = metadata.maps.get(id.index()) else { return Ok(()) };
         match &map.storage {
             Storage::Global { present, .. } => {
                 self.set_global(*present, 0);
-                self.zero(map)
+                self.zero(metadata, id)
             }
-            Storage::CpuRows { .. } => self.zero(map),
-            Storage::Hash { symbol, .. } => {
-                let created = self.fd(symbol)?;
-                for (key, _) in self.entries(map)?.into_iter().map(|entry| (entry.key, ())) {
+            Storage::CpuRows { .. } => {
+                self.zero(metadata, id)?;
+                self.zeroed.borrow_mut().remove(&id);
+                Ok(())
+            }
+            Storage::Hash { symbol, per_cpu, .. } => {
+                let created = self.get(symbol)?;
+                for key in self.keys(created, *per_cpu)? {
                     bpf::map_delete(created.fd.as_fd(), &key)?;
                 }
                 Ok(())
@@ -207,9 +227,10 @@ impl Maps {
     }
 
     /// Sets all values of a user's map to zero.
-    pub fn zero(&self, map: &Map) -> io::Result<()> {
+    pub fn zero(&self, metadata: &Metadata, id: MapId) -> io::Result<()> {
         /// `BPF_EXIST`: an entry that a program deleted meanwhile must not come back.
         const EXIST: u64 = 2;
+        let Some(map) = metadata.maps.get(id.index()) else { return Ok(()) };
         match &map.storage {
             Storage::Global { offset, .. } => {
                 if let Some(globals) = &self.globals {
@@ -217,15 +238,18 @@ impl Maps {
                 }
             }
             Storage::CpuRows { symbol, row } => {
-                let fd = self.fd(symbol)?.fd.as_fd();
+                let fd = self.get(symbol)?.fd.as_fd();
                 for cpu in 0..self.possible_cpus as u32 {
                     bpf::map_update(fd, &cpu.to_ne_bytes(), &vec![0; *row as usize], 0)?;
                 }
+                self.zeroed.borrow_mut().insert(id);
             }
-            Storage::Hash { symbol, .. } => {
-                let fd = self.fd(symbol)?.fd.as_fd();
-                for entry in self.entries(map)? {
-                    match bpf::map_update(fd, &entry.key, &vec![0; entry.rows.len()], EXIST) {
+            Storage::Hash { symbol, per_cpu, .. } => {
+                let created = self.get(symbol)?;
+                let (row, rows) = created.rows(*per_cpu, self.possible_cpus);
+                let zeros = vec![0; row * rows];
+                for key in self.keys(created, *per_cpu)? {
+                    match bpf::map_update(created.fd.as_fd(), &key, &zeros, EXIST) {
                         Err(error) if !is_errno(&error, libc::ENOENT) => return Err(error),
                         _ => {}
                     }
@@ -233,6 +257,13 @@ impl Maps {
             }
         }
         Ok(())
+    }
+
+    fn keys(&self, created: &Created, per_cpu: bool) -> io::Result<Vec<Vec<u8>>> {
+        let (row, rows) = created.rows(per_cpu, self.possible_cpus);
+        let mut keys = Vec::new();
+        all_elements(created, row * rows, |key, _| keys.push(key.to_vec()))?;
+        Ok(keys)
     }
 
     /// The frames of a stack, innermost first; none if the store did not keep it.
@@ -247,11 +278,6 @@ impl Maps {
         let frames = frames.chunks_exact(8).take(key.frames as usize);
         let word = |frame: &[u8]| frame.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
         found.then(|| frames.map(word).collect())
-    }
-
-    /// A user's map.
-    pub fn user(metadata: &Metadata, id: MapId) -> Option<&Map> {
-        metadata.maps.get(id.index())
     }
 
     /// The names and numbers of all maps, for `-v`.
@@ -311,38 +337,29 @@ fn create(name: &str, definition: Definition, entries: Option<u32>) -> Result<Cr
     Ok(Created { fd, definition, max_entries })
 }
 
-/// All keys and values of a hash map.
-fn all_elements(map: &Created, value_size: usize) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Gives all keys and values of a hash map to `element`.
+fn all_elements(map: &Created, value_size: usize, mut element: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     let key_size = map.definition.key_size() as usize;
     let mut capacity = map.max_entries.clamp(1, 256);
+    let mut batch = Batch::new(key_size, value_size, capacity);
     loop {
-        match in_batches(map.fd.as_fd(), key_size, value_size, capacity) {
-            // A bucket of the hash holds more than there is room for.
+        match bpf::map_lookup_batch(map.fd.as_fd(), &mut batch) {
+            Ok((count, more)) => {
+                let pairs = batch.keys.chunks_exact(key_size).zip(batch.values.chunks_exact(value_size));
+                pairs.take(count as usize).for_each(|(key, value)| element(key, value));
+                if !more {
+                    return Ok(());
+                }
+            }
+            // A bucket of the hash holds more than there is room for; nothing was read, the place is kept.
             Err(error) if is_errno(&error, libc::ENOSPC) && capacity < map.max_entries => {
                 capacity = capacity.saturating_mul(4);
+                batch.grow(key_size, value_size, capacity);
             }
             Err(error) if is_errno(&error, ENOTSUPP) || is_errno(&error, libc::EINVAL) => {
-                return one_by_one(map.fd.as_fd(), key_size, value_size);
+                return one_by_one(map.fd.as_fd(), key_size, value_size, element);
             }
-            result => return result,
-        }
-    }
-}
-
-fn in_batches(
-    map: BorrowedFd<'_>,
-    key_size: usize,
-    value_size: usize,
-    capacity: u32,
-) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut batch = Batch::new(key_size, value_size, capacity);
-    let mut found = Vec::new();
-    loop {
-        let (count, more) = bpf::map_lookup_batch(map, &mut batch)?;
-        let pairs = batch.keys.chunks_exact(key_size).zip(batch.values.chunks_exact(value_size));
-        found.extend(pairs.take(count as usize).map(|(key, value)| (key.to_vec(), value.to_vec())));
-        if !more {
-            return Ok(found);
+            Err(error) => return Err(error),
         }
     }
 }
@@ -352,17 +369,18 @@ fn one_by_one(
     map: BorrowedFd<'_>,
     key_size: usize,
     value_size: usize,
-) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut found = BTreeMap::new();
+    mut element: impl FnMut(&[u8], &[u8]),
+) -> io::Result<()> {
+    let mut seen = HashSet::new();
     let mut next = vec![0; key_size];
+    let mut value = vec![0; value_size];
     let mut more = bpf::map_next_key(map, None, &mut next)?;
-    while more && !found.contains_key(&next) {
-        let mut value = vec![0; value_size];
+    while more && seen.insert(next.clone()) {
         if bpf::map_lookup(map, &next, &mut value)? {
-            found.insert(next.clone(), value);
+            element(&next, &value);
         }
         let key = next.clone();
         more = bpf::map_next_key(map, Some(&key), &mut next)?;
     }
-    Ok(found.into_iter().collect())
+    Ok(())
 }

@@ -3,27 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Form of the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// When output is handed to the kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Buffering {
-    /// Complete lines.
-    #[default]
-    Line,
-    /// When the buffer is full.
-    Full,
-    /// After each event.
-    None,
-}
+use crate::render::{Buffering, Format};
 
 /// The command line of a tool, taken apart.
 #[derive(Clone, Debug, Default)]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use btaot_abi::metadata::{Metadata, Program, ProgramKind, Target};
 use thiserror::Error;
@@ -103,7 +104,7 @@ pub struct Session<'m> {
     /// All probes by number.
     pub probes: Vec<Probe>,
     /// The maps.
-    pub maps: Maps,
+    pub maps: Rc<Maps>,
     /// Copies of programs, in source order.
     jobs: Vec<Job>,
     /// Keep the programs attached.
@@ -155,7 +156,7 @@ impl<'m> Session<'m> {
         let mut session = Self {
             metadata,
             probes,
-            maps,
+            maps: Rc::new(maps),
             jobs: Vec::new(),
             links: Vec::new(),
             btf,

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use btaot_abi::arch::Arch;
 use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
+use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{
     AttachPoint, Config, CoreNeeds, Globals, Identity, Location, Map, MapValue, Metadata, MissingProbes,
     Place, Program, Storage, Target, Uprobe,
@@ -14,6 +15,7 @@ use btaot_abi::metadata::{
 use btaot_abi::value::ValueType;
 use btaot_runtime::bundle::Script;
 use btaot_runtime::options::Options;
+use btaot_runtime::render::MapRows;
 use btaot_runtime::resolve;
 use btaot_runtime::session::Session;
 
@@ -140,9 +142,9 @@ fn uprobes_maps_constants_and_core() {
     let positional = vec![b"0x2a".to_vec(), b"hello".to_vec()];
     let options = Options { positional, ..Options::default() };
     let mut session = Session::load(&script, &options).expect("loads");
-    let entries =
-        |session: &Session<'_>, map: usize| session.maps.entries(&script.metadata.maps[map]).expect("read");
-    assert_eq!(entries(&session, 2), []);
+    let contents =
+        |session: &Session<'_>, map| session.maps.contents(&script.metadata, MapId(map)).expect("read");
+    assert!(contents(&session, 0).is_empty() && contents(&session, 2).is_empty());
 
     session.run_all(|place| matches!(place, resolve::Place::Begin)).expect("runs");
     assert_eq!(records(&session), [[1, 0]]);
@@ -157,21 +159,25 @@ fn uprobes_maps_constants_and_core() {
     let expected = [(5, 1), (6, 2), (7, 2)];
     let expected = expected.map(|(argument, probe)| vec![1, argument, pid, probe, pid, 42, u64::from(b'h')]);
     assert_eq!(records(&session), expected);
-    let rows = entries(&session, 0);
-    let total: u64 =
-        rows[0].rows.chunks_exact(64).map(|row| u64::from_ne_bytes(row[..8].try_into().expect("8"))).sum();
-    assert_eq!(total, 3);
-    let mut keys: Vec<Vec<u8>> = entries(&session, 1).into_iter().map(|entry| entry.key).collect();
-    keys.sort();
-    assert_eq!(keys, [5u64, 6, 7].map(|key| key.to_ne_bytes().to_vec()));
-    assert_eq!(entries(&session, 2)[0].rows, 7u64.to_ne_bytes());
+    let cpus = btaot_runtime::sys::machine::possible_cpus().expect("known") as usize;
+    let mut zeros = MapRows::new(0, 64, cpus);
+    zeros.push(&[], &[]);
+    assert!(!contents(&session, 0).is_empty());
+    assert_ne!(contents(&session, 0), zeros);
+    assert_eq!(contents(&session, 1).len(), 3);
+    let mut seven = MapRows::new(0, 8, 1);
+    seven.push(&[], &7u64.to_ne_bytes());
+    assert_eq!(contents(&session, 2), seven);
 
     session.detach();
     btaot_traced_one(1);
     assert_eq!(records(&session), [[0u64; 0]; 0]);
-    for map in &script.metadata.maps {
-        session.maps.clear(map).expect("clears");
+    session.maps.zero(&script.metadata, MapId(1)).expect("zeroes");
+    assert_eq!(contents(&session, 1).len(), 3);
+    for map in 0..3 {
+        session.maps.clear(&script.metadata, MapId(map)).expect("clears");
+        assert!(contents(&session, map).is_empty());
     }
-    assert_eq!((entries(&session, 1), entries(&session, 2)), (Vec::new(), Vec::new()));
-    assert!(entries(&session, 0)[0].rows.iter().all(|&byte| byte == 0));
+    session.maps.zero(&script.metadata, MapId(0)).expect("zeroes");
+    assert_eq!(contents(&session, 0), zeros);
 }

@@ -138,6 +138,13 @@ impl Batch {
             capacity,
         }
     }
+
+    /// Makes more room; the place to go on from stays.
+    pub fn grow(&mut self, key_size: usize, value_size: usize, capacity: u32) {
+        self.keys.resize(key_size * capacity as usize, 0);
+        self.values.resize(value_size * capacity as usize, 0);
+        self.capacity = capacity;
+    }
 }
 
 /// Reads the next elements of a hash map. Gives their number and whether there may be more.
@@ -153,10 +160,12 @@ pub fn map_lookup_batch(map: BorrowedFd<'_>, batch: &mut Batch) -> io::Result<(u
     let result = bpf(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr);
     // SAFETY: the kernel wrote the number of elements where it read the capacity.
     let count = unsafe { attr.batch.count };
-    batch.cursor = cursor;
-    batch.started = true;
     match result {
-        Ok(_) => Ok((count, true)),
+        Ok(_) => {
+            batch.cursor = cursor;
+            batch.started = true;
+            Ok((count, true))
+        }
         // The end was reached; what was found before it counts.
         Err(error) if is_errno(&error, libc::ENOENT) => Ok((count, false)),
         Err(error) => Err(error),

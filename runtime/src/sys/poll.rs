@@ -137,10 +137,3 @@ impl Signals {
         self.fd.as_fd()
     }
 }
-
-/// Goes back to the default disposition of SIGPIPE, which Rust's start-up code ignores: a tool whose
-/// reader went away should end quietly.
-pub fn restore_sigpipe() {
-    // SAFETY: the default disposition runs no code of this process.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-}

@@ -1,0 +1,121 @@
+//! What a tool says about itself: `--help`, `--version`, `--info`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use btaot_abi::constants::{IntSource, StrSource};
+use btaot_abi::features::FEATURES;
+use btaot_abi::metadata::{Metadata, Program};
+
+use crate::features::Features;
+use crate::sys::machine::release;
+
+const OPTIONS: &str = "\
+Options:
+  -p PID        trace only the process PID
+  -c CMD        start CMD (without a shell), trace only it, and end with it
+  -f FORMAT     format of the output: text (default) or json
+  -o FILE       write the output to FILE instead of standard output
+  -B MODE       hand output over by line (default), when the buffer is full, or none: after each event
+  -q            do not report that the probes are attached
+  -v            report numbers and sizes of programs and maps
+  -h, --help    print this help
+  -V, --version print the version of the compiler
+  --info        print what is in this tool and what this kernel offers to it
+  --            what follows are parameters
+";
+
+/// The text of `--help`; `program` is the name that the tool was called by.
+pub fn help(metadata: &Metadata, program: &str) -> String {
+    let script = metadata.script.display();
+    let parameters = parameters(metadata);
+    let places: String = parameters.iter().map(|parameter| format!(" [{}]", parameter.name)).collect();
+    let mut text = format!("{program}: the tracing script {script} as a program\n\n");
+    let _ = writeln!(text, "Usage: {program} [OPTIONS]{places}\n");
+    text.push_str("Probes:\n");
+    for program in &metadata.programs {
+        for point in &program.attach {
+            let _ = writeln!(text, "  {}", point.name.display());
+        }
+    }
+    if !parameters.is_empty() {
+        text.push_str("\nParameters:\n");
+        for Parameter { name, doc } in &parameters {
+            let _ = writeln!(text, "  {name:<13} {doc}");
+        }
+    }
+    text.push('\n');
+    text.push_str(OPTIONS);
+    text.push_str(
+        "\nCtrl-C ends the tool; it then prints its maps. Tracing needs root, or CAP_BPF and CAP_PERFMON.\n",
+    );
+    text
+}
+
+struct Parameter {
+    name: String,
+    doc: String,
+}
+
+/// The positional parameters that the script uses.
+fn parameters(metadata: &Metadata) -> Vec<Parameter> {
+    let constants = &metadata.constants;
+    let describe = |number: u32| {
+        let is_number = constants.ints.iter().any(|slot| slot.source == IntSource::Positional(number));
+        let is_text = constants.strings.iter().any(|slot| slot.source == StrSource::Positional(number));
+        let max = metadata.config.max_strlen.saturating_sub(1);
+        let doc = match (is_number, is_text) {
+            (true, false) => "a number, 0 if not given".to_owned(),
+            (true, true) => format!("a number of at most {max} characters, also used as text"),
+            (false, true) => format!("text of at most {max} bytes, empty if not given"),
+            (false, false) => "not used".to_owned(),
+        };
+        Parameter { name: format!("${number}"), doc }
+    };
+    (1..=metadata.positional).map(describe).collect()
+}
+
+/// The text of `--version`.
+pub fn version(metadata: &Metadata) -> String {
+    format!("{}, compiled by btaot {}\n", metadata.script.display(), metadata.compiler)
+}
+
+/// The text of `--info`.
+pub fn info(metadata: &Metadata) -> String {
+    let mut text = format!(
+        "script:       {}\ncompiler:     btaot {}\narchitecture: {}\n",
+        metadata.script.display(),
+        metadata.compiler,
+        metadata.arch.name()
+    );
+    for program in &metadata.programs {
+        let _ = writeln!(text, "program:      {} ({})", program.symbol, attach_points(program));
+    }
+    for map in &metadata.maps {
+        let _ = writeln!(text, "map:          {}", map.name.display());
+    }
+    for slot in &metadata.constants.ints {
+        let _ = writeln!(text, "constant:     {}", slot.doc);
+    }
+    for slot in &metadata.constants.strings {
+        let _ = writeln!(text, "constant:     {}", slot.doc);
+    }
+    if !metadata.core.roots.is_empty() {
+        let _ = writeln!(text, "kernel types: {}", metadata.core.roots.join(", "));
+    }
+    let has_btf = Path::new("/sys/kernel/btf/vmlinux").exists();
+    let _ = writeln!(text, "kernel:       {}, {} BTF", release(), if has_btf { "with" } else { "without" });
+    let features = Features::new(&metadata.features);
+    for row in FEATURES {
+        let fixed = metadata.features.iter().any(|(feature, _)| *feature == row.feature);
+        let has = if features.has(row.feature) { "yes" } else { "no" };
+        let note = if fixed { " (fixed when compiled)" } else { "" };
+        let _ = writeln!(text, "  {:<22} {has}{note}", row.name);
+    }
+    text
+}
+
+fn attach_points(program: &Program) -> String {
+    let names: Vec<_> = program.attach.iter().map(|point| point.name.display()).collect();
+    names.join(", ")
+}

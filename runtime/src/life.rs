@@ -1,0 +1,365 @@
+//! The life of a tool: start, run, end.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use btaot_abi::event::{EventKind, Header};
+use btaot_abi::ids::MapId;
+use btaot_abi::metadata::Metadata;
+use thiserror::Error;
+
+use crate::bundle::Script;
+use crate::maps::Maps;
+use crate::options::Options;
+use crate::render::{Cut, Output, OutputError, RenderError, Renderer, Settings};
+use crate::resolve::{Place, Probe};
+use crate::session::{Session, StartError};
+use crate::symbols::{Names, ProbeNames};
+use crate::sys::machine::{self, boot_time_offset};
+use crate::sys::process::Child;
+use crate::sys::ring::Ring;
+use crate::wait::{Waiter, Wake};
+
+/// How long records gather after a drain that found some.
+const GATHER: Duration = Duration::from_millis(1);
+/// Records that are shown before timers and signals are looked at again.
+const BATCH: usize = 4096;
+/// Losses are reported at most this often.
+const LOSS_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a run ended badly.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Output could not be written or made.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The output file cannot be created.
+    #[error("-o {path}: {error}")]
+    OutputFile {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The system refused something during the run.
+    #[error("{what}: {error}")]
+    System {
+        /// What was done.
+        what: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl RunError {
+    /// The tool's exit code. A reader that went away is no error: there is nobody to tell.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Start(error) => error.exit_code(),
+            Self::OutputFile { .. } | Self::Render(_) => 1,
+            Self::System { .. } => 255,
+        }
+    }
+
+    /// Whether the run ended only because the reader of the output went away.
+    pub fn is_closed_output(&self) -> bool {
+        matches!(self, Self::Render(RenderError::Output(OutputError::Closed)))
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |error| RunError::System { what, error }
+}
+
+/// Runs a script until it, its command, its process or the user ends it. Returns the exit code.
+pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
+    let output = open_output(options)?;
+    // Before the child is started and anything is attached: a signal from now on ends the run in order.
+    let waiter = Waiter::new().map_err(system("waiting for signals"))?;
+    let session = Session::load(script, options)?;
+    let settings = Settings {
+        metadata: &script.metadata,
+        source: script.source.unwrap_or_default(),
+        format: options.format,
+        boot_time: boot_time_offset(),
+    };
+    let renderer = Renderer::new(settings, names(&session, &script.metadata), output)?;
+    let ring = session.maps.ring().map_err(StartError::from)?;
+    let state = State { renderer, exit: None, failure: None };
+    let mut run = Run {
+        metadata: &script.metadata,
+        losses: Losses::new(&script.metadata),
+        session,
+        ring,
+        waiter,
+        state,
+    };
+    run.start(options)?;
+    run.until_end()?;
+    run.finish()
+}
+
+fn open_output(options: &Options) -> Result<Output, RunError> {
+    let Some(path) = &options.output else {
+        return Output::standard(options.buffering).map_err(system("standard output"));
+    };
+    let file = File::create(path)
+        .map_err(|error| RunError::OutputFile { path: path.display().to_string(), error })?;
+    Ok(Output::new(Box::new(file), Box::new(io::stderr()), options.buffering))
+}
+
+fn names<'m>(session: &Session<'m>, metadata: &'m Metadata) -> Names<'m> {
+    let maps = Rc::clone(&session.maps);
+    let stacks = Box::new(move |map, key| maps.stack(metadata, map, key));
+    let probe = |probe: &Probe| ProbeNames { name: probe.name.clone(), function: probe.function.clone() };
+    Names::new(stacks, session.probes.iter().map(probe).collect(), metadata.config.demangle)
+}
+
+/// A running tool.
+struct Run<'m> {
+    metadata: &'m Metadata,
+    session: Session<'m>,
+    ring: Option<Ring>,
+    waiter: Waiter,
+    state: State<'m>,
+    losses: Losses,
+}
+
+/// What records change.
+struct State<'m> {
+    renderer: Renderer<'m>,
+    /// The exit code, once the script has asked for the end. Later records are dropped.
+    exit: Option<u8>,
+    /// The first error of showing something.
+    failure: Option<RenderError>,
+}
+
+impl Run<'_> {
+    /// Runs BEGIN, attaches, lets the command go.
+    fn start(&mut self, options: &Options) -> Result<(), RunError> {
+        self.session
+            .run_all(|place| matches!(place, Place::Begin))
+            .map_err(system("running a BEGIN program"))?;
+        let attached = self.session.attach()?;
+        for warning in std::mem::take(&mut self.session.warnings) {
+            eprintln!("WARNING: {warning}");
+        }
+        if options.verbose {
+            self.describe();
+        }
+        if !options.quiet {
+            self.state.renderer.attached(attached as u64)?;
+        }
+        self.watch().map_err(system("waiting for events"))?;
+        Ok(self.session.release_child()?)
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        if let Some(ring) = &self.ring {
+            self.waiter.watch_ring(ring.fd())?;
+        }
+        let child = self.session.child.as_ref().map(Child::handle);
+        for process in child.into_iter().chain(&self.session.target) {
+            self.waiter.watch_process(process.fd())?;
+        }
+        for (number, probe) in (0u32..).zip(&self.session.probes) {
+            if let Place::Interval(ns) = probe.place {
+                self.waiter.start_interval(number, Duration::from_nanos(ns.max(1)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What `-v` says, on standard error.
+    fn describe(&self) {
+        for (name, number) in self.session.maps.numbers() {
+            eprintln!("map {number} `{name}`");
+        }
+        for line in self.session.describe_programs() {
+            eprintln!("{line}");
+        }
+        eprintln!("{} us of CPU time until all probes were attached", machine::cpu_time());
+    }
+
+    /// Shows events until something ends the run.
+    fn until_end(&mut self) -> Result<(), RunError> {
+        let mut found = self.drain()?;
+        while self.state.exit.is_none() {
+            self.state.renderer.batch_done()?;
+            let wakes = match found {
+                0 => self.waiter.wait(),
+                BATCH => self.waiter.pause(Duration::ZERO),
+                _ => self.waiter.pause(GATHER),
+            };
+            for wake in wakes.map_err(system("waiting for events"))? {
+                match wake {
+                    Wake::Ring => {}
+                    Wake::Interval(probe) => {
+                        self.session.run(probe).map_err(system("running an interval program"))?;
+                    }
+                    Wake::Signal | Wake::ProcessEnded => return Ok(()),
+                }
+            }
+            found = self.drain()?;
+            self.report_losses()?;
+        }
+        Ok(())
+    }
+
+    /// Shows what is in the ring, at most a batch. Returns the number of records.
+    fn drain(&mut self) -> Result<usize, RunError> {
+        let Some(ring) = &mut self.ring else { return Ok(0) };
+        let (metadata, maps, state) = (self.metadata, &self.session.maps, &mut self.state);
+        let count = ring.drain(BATCH, |record| match state.record(metadata, maps, record) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                state.failure = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        match self.state.failure.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(count),
+        }
+    }
+
+    fn drain_all(&mut self) -> Result<(), RunError> {
+        while self.drain()? > 0 {}
+        Ok(())
+    }
+
+    fn report_losses(&mut self) -> Result<(), RunError> {
+        if self.losses.is_due() {
+            let new = self.losses.update(&self.session.maps);
+            if new > 0 {
+                self.state.renderer.lost(new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Detaches, runs END, shows what is left. Returns the exit code.
+    fn finish(mut self) -> Result<u8, RunError> {
+        self.set_exiting(1);
+        if let Some(child) = &self.session.child {
+            child.handle().terminate();
+            child.reap();
+        }
+        self.session.detach();
+        self.drain_all()?;
+        let code = self.state.exit.take();
+        self.set_exiting(0);
+        self.session
+            .run_all(|place| matches!(place, Place::End))
+            .map_err(system("running an END program"))?;
+        self.drain_all()?;
+        self.print_maps()?;
+        let new = self.losses.update(&self.session.maps);
+        if new > 0 {
+            self.state.renderer.lost(new)?;
+        }
+        self.state.renderer.lost_in_all(&self.losses.seen)?;
+        self.state.renderer.flush()?;
+        // An exit code of END comes last, so it counts.
+        Ok(self.state.exit.or(code).unwrap_or(0))
+    }
+
+    /// While this is set, programs send nothing.
+    fn set_exiting(&self, value: u64) {
+        if self.metadata.globals.size > 0 {
+            self.session.maps.set_global(self.metadata.globals.exiting, value);
+        }
+    }
+
+    fn print_maps(&mut self) -> Result<(), RunError> {
+        self.state.renderer.end()?;
+        for id in self.state.renderer.maps_at_exit() {
+            let rows = self.session.maps.contents(self.metadata, id).map_err(system("reading a map"))?;
+            self.state.renderer.map_at_exit(id, &rows)?;
+        }
+        Ok(())
+    }
+}
+
+impl State<'_> {
+    /// Does what a record asks for.
+    fn record(&mut self, metadata: &Metadata, maps: &Maps, record: &[u8]) -> Result<(), RenderError> {
+        if self.exit.is_some() {
+            return Ok(());
+        }
+        let Some(header) = Header::read(record) else { return Ok(()) };
+        let id = MapId(header.id);
+        match header.kind {
+            EventKind::Exit => self.exit = Some(long(record) as u8),
+            EventKind::PrintMap => {
+                let word = long(record);
+                let cut = Cut { top: word as u32, div: (word >> 32) as u32 };
+                match maps.contents(metadata, id) {
+                    Ok(rows) => self.renderer.map(id, &rows, cut)?,
+                    Err(error) => complain("printed", metadata, id, &error),
+                }
+            }
+            EventKind::ClearMap => {
+                maps.clear(metadata, id).unwrap_or_else(|error| complain("cleared", metadata, id, &error));
+            }
+            EventKind::ZeroMap => {
+                maps.zero(metadata, id).unwrap_or_else(|error| complain("zeroed", metadata, id, &error));
+            }
+            EventKind::Printf
+            | EventKind::Value
+            | EventKind::Time
+            | EventKind::RuntimeError
+            | EventKind::HelperError => self.renderer.event(header, record)?,
+        }
+        Ok(())
+    }
+}
+
+/// A map that cannot be used now may be usable next time, so the run goes on.
+fn complain(what: &str, metadata: &Metadata, id: MapId, error: &io::Error) {
+    let name = metadata.maps.get(id.index()).map(|map| map.name.display()).unwrap_or_default();
+    eprintln!("ERROR: map {name} could not be {what}: {error}");
+}
+
+/// The first 64-bit word of a record's payload.
+fn long(record: &[u8]) -> u64 {
+    record
+        .get(Header::SIZE as usize..)
+        .and_then(<[u8]>::first_chunk)
+        .map_or(0, |word| u64::from_ne_bytes(*word))
+}
+
+/// Events that programs could not send.
+struct Losses {
+    /// Lost so far, for each program.
+    seen: Vec<u64>,
+    counters: Vec<u32>,
+    checked: Instant,
+}
+
+impl Losses {
+    fn new(metadata: &Metadata) -> Self {
+        let programs = if metadata.globals.size > 0 { metadata.programs.len() } else { 0 };
+        let counters = (0..programs as u32).map(|program| metadata.globals.lost + 8 * program).collect();
+        Self { seen: vec![0; programs], counters, checked: Instant::now() }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.counters.is_empty() && self.checked.elapsed() >= LOSS_PERIOD
+    }
+
+    /// Reads the counters. Returns how many events were lost since the last time.
+    fn update(&mut self, maps: &Maps) -> u64 {
+        self.checked = Instant::now();
+        let now: Vec<u64> = self.counters.iter().map(|&offset| maps.global(offset)).collect();
+        let new = now.iter().zip(&self.seen).map(|(now, seen)| now.wrapping_sub(*seen)).sum();
+        self.seen = now;
+        new
+    }
+}
