@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A process's code.
 #[derive(Debug, Default)]
@@ -24,9 +25,9 @@ pub struct Mapping {
     /// Byte offset in the file.
     pub offset: u64,
     /// Path as the process sees it, or a name such as `[vdso]`; empty for anonymous memory.
-    pub name: Vec<u8>,
+    pub name: Rc<[u8]>,
     /// Where this process can open the file; `None` when there is no file.
-    pub file: Option<PathBuf>,
+    pub file: Option<Rc<Path>>,
 }
 
 impl Process {
@@ -35,7 +36,7 @@ impl Process {
         let text = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
         let mut mappings: Vec<Mapping> = text.split(|&byte| byte == b'\n').filter_map(parse).collect();
         for mapping in mappings.iter_mut().filter(|mapping| mapping.name.starts_with(b"/")) {
-            mapping.file = Some(openable(pid, mapping));
+            mapping.file = Some(openable(pid, mapping).into());
         }
         Self { executable: executable(pid), mappings }
     }
@@ -69,7 +70,7 @@ fn parse(line: &[u8]) -> Option<Mapping> {
         start: hex(&range[..dash])?,
         end: hex(&range[dash + 1..])?,
         offset: hex(offset)?,
-        name: name.to_vec(),
+        name: name.into(),
         file: None,
     };
     (permissions.get(2) == Some(&b'x')).then_some(mapping)
@@ -103,15 +104,15 @@ mod tests {
             start: 0x55d0_c000,
             end: 0x55d0_d000,
             offset: 0x1000,
-            name: b"/opt/a b".to_vec(),
+            name: b"/opt/a b"[..].into(),
             file: None,
         };
         assert_eq!(parse(line), Some(expected));
         assert_eq!(parse(b"7ffd1000-7ffd3000 rw-p 00000000 00:00 0      [stack]"), None);
         let vdso = parse(b"7ffd1000-7ffd3000 r-xp 00000000 00:00 0      [vdso]").expect("code");
-        assert_eq!(vdso.name, b"[vdso]");
+        assert_eq!(&vdso.name[..], b"[vdso]");
         let anonymous = parse(b"7ffd1000-7ffd3000 rwxp 00000000 00:00 0 ").expect("code");
-        assert_eq!(anonymous.name, b"");
+        assert_eq!(&anonymous.name[..], b"");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! User symbols: from addresses to mapped files to ELF symbols.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 use blazesym::Pid;
-use blazesym::symbolize::Symbolizer;
 use blazesym::symbolize::source::{Elf, Process as ProcessSource, Source};
+use blazesym::symbolize::{Input, Symbolizer};
 
 use super::process::{Mapping, Process};
 
@@ -19,7 +20,7 @@ pub struct UserSymbols {
     symbolizer: Symbolizer,
     processes: HashMap<u32, Process>,
     /// Numbers for files, so that `found` needs no paths.
-    files: HashMap<PathBuf, u32>,
+    files: HashMap<Rc<Path>, u32>,
     found: HashMap<(u32, u64), Option<Symbol>>,
     build_ids: HashMap<u32, Option<Vec<u8>>>,
 }
@@ -28,7 +29,7 @@ pub struct UserSymbols {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Its name, demangled when that is asked for.
-    pub name: String,
+    pub name: Rc<str>,
     /// Bytes from its start to the address.
     pub offset: u64,
 }
@@ -91,23 +92,21 @@ impl UserSymbols {
         process.find(address).cloned()
     }
 
-    fn number(&mut self, path: &Path) -> u32 {
+    fn number(&mut self, path: &Rc<Path>) -> u32 {
         if let Some(number) = self.files.get(path) {
             return *number;
         }
         let number = self.files.len() as u32;
-        self.files.insert(path.to_path_buf(), number);
+        self.files.insert(Rc::clone(path), number);
         number
     }
 
-    fn in_file(&mut self, path: &Path, offset: u64) -> Option<Symbol> {
+    fn in_file(&mut self, path: &Rc<Path>, offset: u64) -> Option<Symbol> {
         let key = (self.number(path), offset);
         if let Some(found) = self.found.get(&key) {
             return found.clone();
         }
-        let source = Source::Elf(Elf::new(path));
-        let input = blazesym::symbolize::Input::FileOffset(offset);
-        let symbol = self.symbolize(&source, input);
+        let symbol = self.symbolize(&Source::Elf(Elf::new(path.to_path_buf())), Input::FileOffset(offset));
         if self.found.len() >= MAX_SYMBOLS {
             self.found.clear();
         }
@@ -119,17 +118,20 @@ impl UserSymbols {
     /// `/tmp/perf-PID.map`.
     fn in_process(&self, pid: u32, address: u64) -> Option<Symbol> {
         let source = Source::Process(ProcessSource::new(Pid::from(pid)));
-        self.symbolize(&source, blazesym::symbolize::Input::AbsAddr(address))
+        self.symbolize(&source, Input::AbsAddr(address))
     }
 
-    fn symbolize(&self, source: &Source<'_>, input: blazesym::symbolize::Input<u64>) -> Option<Symbol> {
+    fn symbolize(&self, source: &Source<'_>, input: Input<u64>) -> Option<Symbol> {
         let symbol = self.symbolizer.symbolize_single(source, input).ok()?.into_sym()?;
-        Some(Symbol { name: symbol.name.into_owned(), offset: symbol.offset as u64 })
+        Some(Symbol { name: symbol.name.into(), offset: symbol.offset as u64 })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
     use super::UserSymbols;
 
     #[inline(never)]
@@ -149,5 +151,34 @@ mod tests {
         assert_eq!(symbol.offset, 1);
         assert!(mapping.expect("mapped").name.starts_with(b"/"));
         assert_eq!(symbols.find(pid, 16), (None, None));
+        let (id, offset) = symbols.build_id(pid, address).unwrap_or((b"", 1));
+        assert!(id.is_empty() || offset > 0);
+    }
+
+    #[test]
+    fn symbols_outlive_their_process() {
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().expect("starts");
+        let pid = child.id();
+        let mut symbols = UserSymbols::new(true);
+        // The loader maps the C library a moment after the start.
+        let start = (0..500).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            c_library(pid)
+        });
+        // Both processes have the same library, at different addresses.
+        let own = c_library(std::process::id()).expect("tests are linked dynamically");
+        let address = start.map(|start| libc::getppid as *const () as u64 - own + start);
+        symbols.see(pid);
+        child.kill().expect("is a child");
+        child.wait().expect("is a child");
+        let found = address.and_then(|address| symbols.find(pid, address).0);
+        assert_eq!(found.as_ref().map(|symbol| &*symbol.name), Some("getppid"));
+    }
+
+    /// Where the code of a process's C library begins.
+    fn c_library(pid: u32) -> Option<u64> {
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+        let line = maps.lines().find(|line| line.contains("/libc.so") && line.contains(" r-xp "))?;
+        u64::from_str_radix(line.split('-').next()?, 16).ok()
     }
 }
