@@ -1,6 +1,6 @@
 //! Bad scripts and the diagnostics they must give.
 //!
-//! In `tests/ui/NAME.bt` every line with a mistake carries `//~ ERROR code` (or `WARN code`); the file
+//! In `tests/ui/NAME.bt` every line with a mistake carries `//~ ERROR code` (or `WARNING`, `NOTE`); the file
 //! `NAME.stderr` beside it holds the whole rendering. Both must agree with the compiler, which exits
 //! with 1 and leaves no tool when there is an error. `UPDATE=1` rewrites the rendering, never the annotations.
 
@@ -67,15 +67,15 @@ fn annotations(text: &str) -> Vec<Mark> {
     marks
 }
 
-/// The diagnostics of a rendering: a heading `[code] Error: …`, then `FILE:LINE:COLUMN`.
+/// The diagnostics of a rendering: a heading `[code] error: …`, then `[ FILE:LINE:COLUMN ]`.
 fn headings(rendering: &str, file: &str) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut pending: Option<(String, String)> = None;
     for line in rendering.lines() {
         if let Some((code, rest)) = line.strip_prefix('[').and_then(|line| line.split_once("] ")) {
-            let severity = if rest.starts_with("Error") { "ERROR" } else { "WARN" };
-            pending = Some((severity.to_owned(), code.to_owned()));
-        } else if let Some((_, place)) = line.split_once(&format!("{file}:"))
+            let severity = rest.split(':').next().unwrap_or_default().to_uppercase();
+            pending = Some((severity, code.to_owned()));
+        } else if let Some((_, place)) = line.split_once(&format!("[ {file}:"))
             && let Some((severity, code)) = pending.take()
         {
             let number = place.split(':').next().and_then(|number| number.parse().ok());
