@@ -21,6 +21,9 @@ pub fn trials() -> Vec<Trial> {
 
 const SHELL: &str = "exec /bin/bash --norc --noprofile -i";
 
+/// The beginning of the prompt that bash has when nothing sets one.
+const PROMPT: &str = "bash-";
+
 /// A bash on a terminal, waiting for a line.
 struct Shell {
     script: Running,
@@ -31,8 +34,8 @@ impl Shell {
     fn start(folder: &Path) -> Result<Shell, String> {
         let mut command = Command::new("script");
         command.args(["-q", "-e", "-c", SHELL]).arg(folder.join("typescript"));
-        let mut script = Running::start(command.env("PS1", "prompt> ").env("HISTFILE", "/dev/null"))?;
-        script.wait_for_stdout("prompt> ")?;
+        let mut script = Running::start(command.env("HISTFILE", "/dev/null"))?;
+        script.wait_for_stdout(PROMPT)?;
         let children = format!("/proc/{0}/task/{0}/children", script.pid());
         let children = std::fs::read_to_string(children).map_err(|error| error.to_string())?;
         let pid = children.trim().parse().map_err(|_| format!("not one child: {children:?}"))?;
@@ -87,8 +90,8 @@ fn shell_is_started_by_the_tool(folder: &Path) -> Checked {
     std::fs::write(&start, format!("#!/bin/sh\n{SHELL}\n"))?;
     process::run(Command::new("chmod").arg("755").arg(&start))?.expect_code(0)?;
     let command = format!("script -q -c {} {}", start.display(), folder.join("typescript").display());
-    let mut tool = Running::start_attached(Command::new(tool).args(["-c", &command]).env("PS1", "prompt> "))?;
-    tool.wait_for_stdout("prompt> ")?;
+    let mut tool = Running::start_attached(Command::new(tool).args(["-c", &command]))?;
+    tool.wait_for_stdout(PROMPT)?;
     tool.type_in("echo typed\n")?;
     tool.wait_for_stdout("[echo typed]\n")?;
     tool.type_in("exit\n")?;
