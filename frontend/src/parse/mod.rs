@@ -56,4 +56,3 @@ pub(crate) fn integer(text: &str) -> Option<u64> {
         None => literal::integer(text, false).ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit())),
     }
 }
-
