@@ -8,7 +8,8 @@ mod user;
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::StackMapId;
-use btaot_abi::value::{Stack, StackKey, StackMode};
+use btaot_abi::metadata::{MapValue, Metadata};
+use btaot_abi::value::{Stack, StackKey, StackMode, ValueType};
 
 use crate::render::number;
 use files::{Cgroups, Users};
@@ -25,6 +26,28 @@ pub struct ProbeNames {
     pub name: Bytes,
     /// The traced function, as `func` shows it.
     pub function: Bytes,
+}
+
+/// Whether a script can show user code at all: only then is it worth looking at processes beforehand.
+pub fn shows_user_code(metadata: &Metadata) -> bool {
+    let keys = metadata.maps.iter().filter_map(|map| map.key.as_ref());
+    let values = metadata.maps.iter().filter_map(|map| match &map.value {
+        MapValue::Plain(ty) => Some(ty),
+        _ => None,
+    });
+    let arguments = metadata.printf.iter().flat_map(|printf| &printf.arguments).map(|argument| &argument.ty);
+    keys.chain(values).chain(arguments).chain(&metadata.values).any(holds_user_code)
+}
+
+fn holds_user_code(ty: &ValueType) -> bool {
+    match ty {
+        ValueType::UserStack(_) | ValueType::UserSymbol => true,
+        ValueType::Array { element, .. } => holds_user_code(element),
+        ValueType::Tuple(aggregate) | ValueType::Record(aggregate) => {
+            aggregate.fields.iter().any(|field| holds_user_code(&field.ty))
+        }
+        _ => false,
+    }
 }
 
 /// All sources of names.
@@ -59,9 +82,10 @@ impl<'m> Names<'m> {
         std::mem::take(&mut self.notes)
     }
 
-    /// Remembers where a process has its code, so that its symbols can be printed after its end.
-    pub fn see_process(&mut self, pid: u32) {
-        self.user().see(pid);
+    /// Remembers where a process has its code now, so that its symbols can be printed after its end. To be
+    /// called from time to time for the process that is traced: nothing tells when it loads a library.
+    pub fn look_at_process(&mut self, pid: u32) {
+        self.user().look_again(pid);
     }
 
     /// Appends the name of a probe.

@@ -41,6 +41,11 @@ impl Process {
         Self { executable: executable(pid), mappings }
     }
 
+    /// Whether nothing is known: the process is gone, or not for this user to see.
+    pub fn is_empty(&self) -> bool {
+        self.mappings.is_empty()
+    }
+
     /// Whether the id now stands for another program. A process that is gone stays what it was.
     pub fn is_stale(&self, pid: u32) -> bool {
         executable(pid).is_some_and(|now| Some(now) != self.executable)

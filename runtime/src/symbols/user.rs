@@ -60,6 +60,15 @@ impl UserSymbols {
         self.processes.insert(pid, Process::read(pid));
     }
 
+    /// Looks at a process again, while it lives: it may have loaded a library or executed another program
+    /// since.
+    pub fn look_again(&mut self, pid: u32) {
+        let now = Process::read(pid);
+        if !now.is_empty() {
+            self.processes.insert(pid, now);
+        }
+    }
+
     /// The mapping and symbol of an address. Both are absent when they cannot be found.
     pub fn find(&mut self, pid: u32, address: u64) -> (Option<Symbol>, Option<Mapping>) {
         let Some(mapping) = self.mapping(pid, address) else { return (None, None) };
