@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::render::{Cut, Output, OutputError, RenderError, Renderer, Settings};
 use crate::resolve::{Place, Probe};
 use crate::session::{Session, StartError};
-use crate::symbols::{Names, ProbeNames};
+use crate::symbols::{Names, ProbeNames, ProcessWatch};
 use crate::sys::machine::{self, boot_time_offset};
 use crate::sys::process::Child;
 use crate::sys::ring::Ring;
@@ -94,6 +94,7 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     let state = State { renderer, exit: None, failure: None };
     let mut run = Run {
         metadata: &script.metadata,
+        process_watch: ProcessWatch::new(&script.metadata, session.process()),
         losses: Losses::new(&script.metadata),
         session,
         ring,
@@ -129,6 +130,7 @@ struct Run<'m> {
     waiter: Waiter,
     state: State<'m>,
     losses: Losses,
+    process_watch: Option<ProcessWatch>,
 }
 
 /// What records change.
@@ -157,7 +159,16 @@ impl Run<'_> {
             self.state.renderer.attached(attached as u64)?;
         }
         self.watch().map_err(system("waiting for events"))?;
-        Ok(self.session.release_child()?)
+        self.session.release_child()?;
+        self.look_at_process();
+        Ok(())
+    }
+
+    /// Learns where the traced process has its code, before it ends.
+    fn look_at_process(&mut self) {
+        if let Some(watch) = &mut self.process_watch {
+            watch.look(self.state.renderer.names());
+        }
     }
 
     fn watch(&mut self) -> io::Result<()> {
@@ -193,7 +204,7 @@ impl Run<'_> {
         while self.state.exit.is_none() {
             self.state.renderer.batch_done()?;
             let wakes = match found {
-                0 => self.waiter.wait(),
+                0 => self.waiter.wait(self.process_watch.as_ref().map(ProcessWatch::remaining)),
                 BATCH => self.waiter.pause(Duration::ZERO),
                 _ => self.waiter.pause(GATHER),
             };
@@ -206,6 +217,7 @@ impl Run<'_> {
                     Wake::Signal | Wake::ProcessEnded => return Ok(()),
                 }
             }
+            self.look_at_process();
             found = self.drain()?;
             self.report_losses()?;
         }

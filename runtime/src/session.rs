@@ -193,12 +193,17 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    fn attacher(&self) -> Attacher<'_> {
+    /// The process of `-p` or `-c`.
+    pub fn process(&self) -> Option<u32> {
         let child = self.child.as_ref().map(Child::handle);
+        self.target.as_ref().or(child).map(ProcessHandle::pid)
+    }
+
+    fn attacher(&self) -> Attacher<'_> {
         Attacher {
             metadata: self.metadata,
             probes: &self.probes,
-            pid: self.target.as_ref().or(child).map(ProcessHandle::pid),
+            pid: self.process(),
             online: &self.online,
             features: &self.features,
             loader: Loader { metadata: self.metadata, btf: self.btf.as_ref().map(AsFd::as_fd) },

@@ -70,9 +70,9 @@ impl Waiter {
         Ok(())
     }
 
-    /// Waits until something happens, records included.
-    pub fn wait(&self) -> io::Result<Vec<Wake>> {
-        self.all.wait(None).map(|tokens| self.wakes(&tokens))
+    /// Waits until something happens, records included, or the time is over.
+    pub fn wait(&self, most: Option<Duration>) -> io::Result<Vec<Wake>> {
+        self.all.wait(most).map(|tokens| self.wakes(&tokens))
     }
 
     /// Waits for so long, unless something else than records comes first.

@@ -5,6 +5,7 @@ mod files;
 mod kernel;
 mod process;
 mod user;
+mod watch;
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::StackMapId;
@@ -15,6 +16,7 @@ use crate::render::number;
 use files::{Cgroups, Users};
 use kernel::KernelSymbols;
 use user::UserSymbols;
+pub use watch::ProcessWatch;
 
 /// Fetches the frames of a stack, innermost first; `None` when the store does not have it.
 pub type StackLookup<'m> = Box<dyn FnMut(StackMapId, StackKey) -> Option<Vec<u64>> + 'm>;
@@ -29,7 +31,7 @@ pub struct ProbeNames {
 }
 
 /// Whether a script can show user code at all: only then is it worth looking at processes beforehand.
-pub fn shows_user_code(metadata: &Metadata) -> bool {
+fn shows_user_code(metadata: &Metadata) -> bool {
     let keys = metadata.maps.iter().filter_map(|map| map.key.as_ref());
     let values = metadata.maps.iter().filter_map(|map| match &map.value {
         MapValue::Plain(ty) => Some(ty),
