@@ -6,10 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Mappings are at least this old before an address outside of them makes them be read again: broken stacks
+/// are full of such addresses.
+const FRESH: Duration = Duration::from_millis(10);
 
 /// A process's code.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Process {
+    read: Instant,
     /// Device and inode of its executable: another one means another program under the same id.
     executable: Option<(u64, u64)>,
     mappings: Vec<Mapping>,
@@ -38,12 +44,17 @@ impl Process {
         for mapping in mappings.iter_mut().filter(|mapping| mapping.name.starts_with(b"/")) {
             mapping.file = Some(openable(pid, mapping).into());
         }
-        Self { executable: executable(pid), mappings }
+        Self { read: Instant::now(), executable: executable(pid), mappings }
     }
 
     /// Whether nothing is known: the process is gone, or not for this user to see.
     pub fn is_empty(&self) -> bool {
         self.mappings.is_empty()
+    }
+
+    /// Whether it was read so recently that reading it again would hardly tell more.
+    pub fn is_fresh(&self) -> bool {
+        self.read.elapsed() < FRESH
     }
 
     /// Whether the id now stands for another program. A process that is gone stays what it was.

@@ -91,10 +91,10 @@ impl UserSymbols {
 
     fn mapping(&mut self, pid: u32, address: u64) -> Option<Mapping> {
         let process = self.processes.entry(pid).or_insert_with(|| Process::read(pid));
-        if process.find(address).is_none() {
+        if process.find(address).is_none() && !process.is_fresh() {
             // It may have loaded a library since. What is gone cannot be read again and must be kept.
             let now = Process::read(pid);
-            if now.find(address).is_some() {
+            if !now.is_empty() {
                 *process = now;
             }
         }
