@@ -1,0 +1,119 @@
+//! The kernel's helper functions that generated code calls.
+//!
+//! Numbers are those of `enum bpf_func_id` in `include/uapi/linux/bpf.h`; a number never changes
+//! its meaning.
+
+/// A helper function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helper {
+    /// Finds an entry of a map.
+    MapLookupElem,
+    /// Writes an entry of a map.
+    MapUpdateElem,
+    /// Removes an entry of a map.
+    MapDeleteElem,
+    /// A random number of 32 bits.
+    GetPrandomU32,
+    /// The number of the CPU.
+    GetSmpProcessorId,
+    /// Process id (upper half) and thread id (lower half).
+    GetCurrentPidTgid,
+    /// Group id (upper half) and user id (lower half).
+    GetCurrentUidGid,
+    /// Name of the current thread.
+    GetCurrentComm,
+    /// Address of the current `struct task_struct`.
+    GetCurrentTask,
+    /// Walks a stack.
+    GetStack,
+    /// Id of the current cgroup.
+    GetCurrentCgroupId,
+    /// Copies user memory.
+    ProbeReadUser,
+    /// Copies kernel memory; clears the destination on failure.
+    ProbeReadKernel,
+    /// Copies a text from user memory.
+    ProbeReadUserStr,
+    /// Copies a text from kernel memory.
+    ProbeReadKernelStr,
+    /// Process and thread id as a pid namespace sees them.
+    GetNsCurrentPidTgid,
+    /// Boot clock, ns.
+    KtimeGetBootNs,
+    /// Opens a record of a ring buffer.
+    RingbufReserve,
+    /// Publishes a record.
+    RingbufSubmit,
+    /// State of a ring buffer.
+    RingbufQuery,
+    /// Calls a function for each entry of a map.
+    ForEachMapElem,
+    /// What was given when the probe was attached.
+    GetAttachCookie,
+    /// Finds another CPU's value of an entry.
+    MapLookupPercpuElem,
+}
+
+/// What is known of a helper.
+#[derive(Clone, Copy, Debug)]
+pub struct HelperRow {
+    /// The helper.
+    pub helper: Helper,
+    /// Name without `bpf_`.
+    pub name: &'static str,
+    /// Its number.
+    pub number: u32,
+    /// First kernel release that has it.
+    pub since: (u32, u32),
+}
+
+const fn row(helper: Helper, name: &'static str, number: u32, since: (u32, u32)) -> HelperRow {
+    HelperRow { helper, name, number, since }
+}
+
+/// All helpers, in the order of the enum.
+pub const HELPERS: &[HelperRow] = &[
+    row(Helper::MapLookupElem, "map_lookup_elem", 1, (3, 19)),
+    row(Helper::MapUpdateElem, "map_update_elem", 2, (3, 19)),
+    row(Helper::MapDeleteElem, "map_delete_elem", 3, (3, 19)),
+    row(Helper::GetPrandomU32, "get_prandom_u32", 7, (4, 1)),
+    row(Helper::GetSmpProcessorId, "get_smp_processor_id", 8, (4, 1)),
+    row(Helper::GetCurrentPidTgid, "get_current_pid_tgid", 14, (4, 2)),
+    row(Helper::GetCurrentUidGid, "get_current_uid_gid", 15, (4, 2)),
+    row(Helper::GetCurrentComm, "get_current_comm", 16, (4, 2)),
+    row(Helper::GetCurrentTask, "get_current_task", 35, (4, 8)),
+    row(Helper::GetStack, "get_stack", 67, (4, 18)),
+    row(Helper::GetCurrentCgroupId, "get_current_cgroup_id", 80, (4, 18)),
+    row(Helper::ProbeReadUser, "probe_read_user", 112, (5, 5)),
+    row(Helper::ProbeReadKernel, "probe_read_kernel", 113, (5, 5)),
+    row(Helper::ProbeReadUserStr, "probe_read_user_str", 114, (5, 5)),
+    row(Helper::ProbeReadKernelStr, "probe_read_kernel_str", 115, (5, 5)),
+    row(Helper::GetNsCurrentPidTgid, "get_ns_current_pid_tgid", 120, (5, 7)),
+    row(Helper::KtimeGetBootNs, "ktime_get_boot_ns", 125, (5, 7)),
+    row(Helper::RingbufReserve, "ringbuf_reserve", 131, (5, 8)),
+    row(Helper::RingbufSubmit, "ringbuf_submit", 132, (5, 8)),
+    row(Helper::RingbufQuery, "ringbuf_query", 134, (5, 8)),
+    row(Helper::ForEachMapElem, "for_each_map_elem", 164, (5, 13)),
+    row(Helper::GetAttachCookie, "get_attach_cookie", 174, (5, 15)),
+    row(Helper::MapLookupPercpuElem, "map_lookup_percpu_elem", 195, (5, 19)),
+];
+
+impl Helper {
+    /// The row of this helper.
+    pub fn row(self) -> &'static HelperRow {
+        &HELPERS[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HELPERS;
+
+    #[test]
+    fn rows_stand_in_the_order_of_the_enum_and_of_the_kernel() {
+        for (index, row) in HELPERS.iter().enumerate() {
+            assert_eq!(row.helper as usize, index, "{}", row.name);
+        }
+        assert!(HELPERS.is_sorted_by_key(|row| row.number));
+    }
+}

@@ -1,0 +1,196 @@
+//! What the event brings: process, time, registers, context.
+
+use btaot_abi::constants::IntSource;
+use btaot_abi::metadata::Identity;
+use btaot_semantic::program::{Context, EventValue, Location};
+
+use super::Lower;
+use super::read::Spot;
+use crate::bpf::error::Result;
+use crate::bpf::helpers::Helper;
+use crate::llvm::ir::Likely;
+use crate::llvm::{Int, Ptr};
+
+/// Values that were already fetched where the code being written can use them.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'c> {
+    pid_tgid: Option<Int<'c>>,
+    uid_gid: Option<Int<'c>>,
+    cpu: Option<Int<'c>>,
+    task: Option<Int<'c>>,
+    cgroup: Option<Int<'c>>,
+    comm: Option<Ptr<'c>>,
+}
+
+impl Known<'_> {
+    /// Entering a branch: what was known before it.
+    pub fn enter(&self) -> Self {
+        *self
+    }
+
+    /// Behind a branch: what was fetched inside it cannot be used.
+    pub fn leave(&mut self, before: Self) {
+        *self = before;
+    }
+}
+
+/// Bytes of a thread's name, `TASK_COMM_LEN` of the kernel.
+pub const COMM_SIZE: u32 = 16;
+
+impl<'c> Lower<'_, '_, 'c> {
+    /// A scalar that the event brings.
+    pub(super) fn event_value(&mut self, value: EventValue, location: Location) -> Result<Int<'c>> {
+        let ir = self.ir;
+        Ok(match value {
+            EventValue::Pid => self.pid(),
+            EventValue::Tid => {
+                let pid_tgid = self.pid_tgid();
+                ir.and(pid_tgid, ir.i64(u32::MAX.into()))
+            }
+            EventValue::Uid => {
+                let uid_gid = self.uid_gid();
+                ir.and(uid_gid, ir.i64(u32::MAX.into()))
+            }
+            EventValue::Gid => {
+                let uid_gid = self.uid_gid();
+                ir.shr(uid_gid, ir.i64(32))
+            }
+            EventValue::Nsecs => self.helper(Helper::KtimeGetBootNs, &[]),
+            EventValue::Cpu => self.cpu(),
+            EventValue::CurrentTask => {
+                self.once(|known| &mut known.task, |lower| lower.helper(Helper::GetCurrentTask, &[]))
+            }
+            EventValue::Random => self.helper(Helper::GetPrandomU32, &[]),
+            EventValue::Cgroup => {
+                self.once(|known| &mut known.cgroup, |lower| lower.helper(Helper::GetCurrentCgroupId, &[]))
+            }
+            EventValue::ProbeId => self.probe_id(),
+            EventValue::Argument(number) => return self.argument(number, location),
+            EventValue::ReturnValue => {
+                let offset = self.unit.options.arch.pt_regs().return_value;
+                return self.register(offset, location);
+            }
+            EventValue::Context => ir.address(self.context),
+            EventValue::Comm | EventValue::KernelStack | EventValue::UserStack => {
+                return self.unsupported(location, "this value is not a number");
+            }
+        })
+    }
+
+    /// Fetches a value unless that was done before where it can be used.
+    fn once(
+        &mut self,
+        place: impl Fn(&mut Known<'c>) -> &mut Option<Int<'c>>,
+        fetch: impl FnOnce(&mut Self) -> Int<'c>,
+    ) -> Int<'c> {
+        if let Some(value) = *place(&mut self.known) {
+            return value;
+        }
+        let value = fetch(self);
+        *place(&mut self.known) = Some(value);
+        value
+    }
+
+    /// Process id in the tool's pid namespace.
+    pub(super) fn pid(&mut self) -> Int<'c> {
+        let pid_tgid = self.pid_tgid();
+        self.ir.shr(pid_tgid, self.ir.i64(32))
+    }
+
+    /// The CPU number.
+    pub(super) fn cpu(&mut self) -> Int<'c> {
+        self.once(|known| &mut known.cpu, |lower| lower.helper(Helper::GetSmpProcessorId, &[]))
+    }
+
+    fn uid_gid(&mut self) -> Int<'c> {
+        self.once(|known| &mut known.uid_gid, |lower| lower.helper(Helper::GetCurrentUidGid, &[]))
+    }
+
+    /// Process id (upper half) and thread id as the tool's pid namespace numbers them; 0 for
+    /// processes outside it. The verifier removes the way that the namespace does not need.
+    fn pid_tgid(&mut self) -> Int<'c> {
+        self.once(
+            |known| &mut known.pid_tgid,
+            |lower| {
+                let ir = lower.ir;
+                let inode = lower.int_constant(IntSource::PidNamespaceInode);
+                let (inner, initial, join) =
+                    (lower.open("namespace"), lower.open("initial"), lower.open("pid"));
+                ir.branch(ir.is_nonzero(inode), inner, initial, Likely::No);
+                ir.at_end(inner);
+                let device = lower.int_constant(IntSource::PidNamespaceDevice);
+                let mark = lower.frame.mark();
+                let numbers = lower.temporary(8);
+                let arguments = [device.into(), inode.into(), numbers.into(), ir.i64(8).into()];
+                // On failure the kernel clears the numbers.
+                lower.helper(Helper::GetNsCurrentPidTgid, &arguments);
+                let inside = ir.load(64, numbers, 8);
+                lower.frame.reset(&mark);
+                ir.jump(join);
+                ir.at_end(initial);
+                let outside = lower.helper(Helper::GetCurrentPidTgid, &[]);
+                ir.jump(join);
+                ir.at_end(join);
+                ir.phi(&[(inside, inner), (outside, initial)])
+            },
+        )
+    }
+
+    /// The thread's name in memory, fetched once.
+    pub(super) fn comm(&mut self) -> Ptr<'c> {
+        if let Some(comm) = self.known.comm {
+            return comm;
+        }
+        let piece = self.pinned(COMM_SIZE);
+        let comm = self.piece(piece);
+        self.fetch_comm(comm);
+        self.known.comm = Some(comm);
+        comm
+    }
+
+    /// The thread's name written to a destination of 16 bytes, zero padded.
+    pub(super) fn fill_comm(&mut self, to: Spot<'c>) {
+        match self.known.comm {
+            Some(comm) => self.copy(to, Spot::aligned(comm), COMM_SIZE),
+            None => self.fetch_comm(to.pointer),
+        }
+    }
+
+    fn fetch_comm(&mut self, to: Ptr<'c>) {
+        let size = self.ir.i64(COMM_SIZE.into());
+        self.helper(Helper::GetCurrentComm, &[to.into(), size.into()]);
+    }
+
+    fn probe_id(&mut self) -> Int<'c> {
+        if self.identity == Identity::Constant {
+            return self.int_constant(IntSource::ProbeId(self.body.id));
+        }
+        match self.body.context {
+            // A program that the tool runs itself is given the number as its first argument.
+            Context::TestRun => self.ir.load(64, self.context, 8),
+            _ => self.helper(Helper::GetAttachCookie, &[self.context.into()]),
+        }
+    }
+
+    fn argument(&mut self, number: u32, location: Location) -> Result<Int<'c>> {
+        match self.unit.options.arch.pt_regs().arguments.get(number as usize) {
+            Some(offset) => self.register(*offset, location),
+            None => self.unsupported(
+                location,
+                "this architecture passes that argument on the stack, which cannot be read by number",
+            ),
+        }
+    }
+
+    /// A register of the traced function.
+    fn register(&mut self, offset: u16, location: Location) -> Result<Int<'c>> {
+        match self.body.context {
+            Context::Uprobe | Context::Kprobe => {
+                Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
+            }
+            Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent => {
+                self.unsupported(location, "this probe has no traced function with arguments")
+            }
+        }
+    }
+}

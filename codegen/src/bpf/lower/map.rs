@@ -1,0 +1,326 @@
+//! Maps of plain values.
+
+use btaot_abi::ids::MapId;
+use btaot_abi::value::ValueType;
+use btaot_semantic::program::{BinaryOp, Contents, Expr, Location, MapStorage};
+use btaot_semantic::types::Type;
+use inkwell::values::BasicValueEnum;
+
+use super::read::Spot;
+use super::scalar::shape;
+use super::stack::BPF_NOEXIST;
+use super::{Fill, Lower, helper_fault};
+use crate::bpf::error::Result;
+use crate::bpf::helpers::Helper;
+use crate::llvm::ir::Likely;
+use crate::llvm::{Int, Ptr};
+
+/// `BPF_ANY` of `include/uapi/linux/bpf.h`.
+const BPF_ANY: u64 = 0;
+
+impl<'c> Lower<'_, '_, 'c> {
+    /// The layout of a plain map's value.
+    pub(super) fn plain_layout(&mut self, map: MapId, location: Location) -> Result<ValueType> {
+        let program = self.unit.program;
+        match &program.maps[map.index()].contents {
+            Contents::Plain(ty) => self.layout(ty, location),
+            Contents::Aggregate(_) => {
+                self.unsupported(location, "an aggregation is written by the function that made it only")
+            }
+        }
+    }
+
+    /// A map's key in memory, all bytes defined.
+    pub(super) fn key(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<Ptr<'c>> {
+        match key {
+            None => {
+                let name = self.unit.program.maps[map.index()].name.display().into_owned();
+                self.unsupported(location, &format!("{name} has keys"))
+            }
+            Some(key) if key.ty.is_scalar() => {
+                let layout = self.layout(&key.ty, key.location)?;
+                let value = self.scalar(key)?;
+                let memory = self.temporary(layout.size());
+                self.store(Spot::aligned(memory), value, &layout);
+                Ok(memory)
+            }
+            Some(key) => self.memory(key),
+        }
+    }
+
+    /// The storage of a map in the global state: addresses of value and mark.
+    fn global(&mut self, map: MapId) -> Option<(Ptr<'c>, Ptr<'c>)> {
+        let (value, present) = self.unit.state.scalar(map)?;
+        Some((self.unit.state(value), self.unit.state(present)))
+    }
+
+    /// `@x[key] = value`.
+    pub(super) fn set_map(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        value: &Expr,
+        location: Location,
+    ) -> Result<()> {
+        let ir = self.ir;
+        let layout = self.plain_layout(map, location)?;
+        if let Some((place, present)) = self.global(map) {
+            if value.ty.is_scalar() {
+                self.fill(value, Spot::aligned(place), Fill::Whole)?;
+            } else {
+                // Built aside: other CPUs read the value, and it may be made from itself.
+                let from = self.memory(value)?;
+                self.copy(Spot::aligned(place), Spot::aligned(from), layout.size());
+            }
+            ir.store(present, ir.i64(1), 8);
+            return Ok(());
+        }
+        let key = self.key(map, key, location)?;
+        let memory = if value.ty.is_scalar() {
+            let number = self.scalar(value)?;
+            let memory = self.temporary(layout.size());
+            self.store(Spot::aligned(memory), number, &layout);
+            memory
+        } else {
+            self.memory(value)?
+        };
+        let table = self.unit.user_map(map, location)?;
+        self.checked(
+            Helper::MapUpdateElem,
+            &[table.into(), key.into(), memory.into(), ir.i64(BPF_ANY).into()],
+            location,
+        )
+    }
+
+    /// Calls a helper and reports its failure.
+    fn checked(
+        &mut self,
+        helper: Helper,
+        arguments: &[BasicValueEnum<'c>],
+        location: Location,
+    ) -> Result<()> {
+        let failed = self.helper(helper, arguments);
+        self.when(self.ir.is_nonzero(failed), Likely::No, |lower| {
+            lower.report(helper_fault(helper), location, failed);
+            Ok(())
+        })
+    }
+
+    /// Finds the entry of a key, or inserts zeros and finds those; then changes it in place, if
+    /// there is one by then. Another CPU may insert the same key in between: that is what
+    /// `BPF_NOEXIST` and the second look are for.
+    pub(super) fn entry(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        size: u32,
+        location: Location,
+        change: impl FnOnce(&mut Self, Ptr<'c>) -> Result<()>,
+    ) -> Result<()> {
+        let ir = self.ir;
+        let key = self.key(map, key, location)?;
+        let table = self.unit.user_map(map, location)?;
+        let first = self.lookup(table, key);
+        let (missing, found, done) = (self.open("missing"), self.open("found"), self.open("changed"));
+        let from = ir.here();
+        ir.branch(ir.is_null(first), missing, found, Likely::No);
+        ir.at_end(missing);
+        let zeros = self.unit.zeros(size);
+        let arguments = [table.into(), key.into(), zeros.into(), ir.i64(BPF_NOEXIST).into()];
+        let failed = self.helper(Helper::MapUpdateElem, &arguments);
+        let second = self.lookup(table, key);
+        let full = self.open("full");
+        ir.branch(ir.is_null(second), full, found, Likely::No);
+        ir.at_end(full);
+        self.report(helper_fault(Helper::MapUpdateElem), location, failed);
+        ir.jump(done);
+        ir.at_end(found);
+        let row = ir.phi_ptr(&[(first, from), (second, missing)]);
+        let known = self.known.enter();
+        change(self, row)?;
+        self.known.leave(known);
+        self.jump(done);
+        ir.at_end(done);
+        Ok(())
+    }
+
+    /// `@x[key] op= value`.
+    pub(super) fn update_map(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        (op, value): (BinaryOp, &Expr),
+        location: Location,
+    ) -> Result<()> {
+        let ir = self.ir;
+        let value = self.scalar(value)?;
+        match op {
+            BinaryOp::Add => {
+                self.add_to_map(map, key, value, location)?;
+                return Ok(());
+            }
+            BinaryOp::Sub => {
+                self.add_to_map(map, key, ir.sub(ir.i64(0), value), location)?;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let layout = self.plain_layout(map, location)?;
+        self.change_number(map, key, location, |lower, place| {
+            let (size, signed) = shape(&layout);
+            let old = lower.load_number(place, size, signed);
+            let new = lower.arithmetic(op, old, value, location)?;
+            lower.store(Spot::aligned(place), new, &layout);
+            Ok(())
+        })
+    }
+
+    /// Adds to an integer of a map, atomically where the machine can; gives the value before.
+    pub(super) fn add_to_map(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        by: Int<'c>,
+        location: Location,
+    ) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let layout = self.plain_layout(map, location)?;
+        let (size, signed) = shape(&layout);
+        let before = ir.alloca(self.function, 8, "before");
+        ir.store(before, ir.i64(0), 8);
+        self.change_number(map, key, location, |lower, place| {
+            let old = if size < 4 {
+                // No instruction adds to fewer than 4 bytes atomically.
+                let old = lower.load_number(place, size, signed);
+                lower.store(Spot::aligned(place), ir.add(old, by), &layout);
+                old
+            } else {
+                let old = ir.atomic_add(place, ir.trunc(by, size * 8));
+                if signed { ir.sext(old) } else { ir.zext(old) }
+            };
+            ir.store(before, old, 8);
+            Ok(())
+        })?;
+        Ok(ir.load(64, before, 8))
+    }
+
+    fn change_number(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        location: Location,
+        change: impl FnOnce(&mut Self, Ptr<'c>) -> Result<()>,
+    ) -> Result<()> {
+        if let Some((place, present)) = self.global(map) {
+            change(self, place)?;
+            self.ir.store(present, self.ir.i64(1), 8);
+            return Ok(());
+        }
+        let size = self.plain_layout(map, location)?.size();
+        self.entry(map, key, size, location, change)
+    }
+
+    fn load_number(&self, place: Ptr<'c>, size: u32, signed: bool) -> Int<'c> {
+        let loaded = self.ir.load(size * 8, place, size);
+        if signed { self.ir.sext(loaded) } else { self.ir.zext(loaded) }
+    }
+
+    /// The number a map holds for a key; 0 when there is none.
+    pub(super) fn map_scalar(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        ty: &Type,
+        location: Location,
+    ) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let program = self.unit.program;
+        if let Contents::Aggregate(kind) = program.maps[map.index()].contents {
+            return self.combined(map, key, kind, location);
+        }
+        let (size, signed) = shape(&self.layout(ty, location)?);
+        if let Some((place, _)) = self.global(map) {
+            return Ok(self.load_number(place, size, signed));
+        }
+        let found = self.find(map, key, location)?;
+        let (load, join) = (self.open("load"), self.open("loaded"));
+        let from = ir.here();
+        ir.branch(ir.is_null(found), join, load, Likely::Unknown);
+        ir.at_end(load);
+        let value = self.load_number(found, size, signed);
+        ir.jump(join);
+        ir.at_end(join);
+        Ok(ir.phi(&[(ir.i64(0), from), (value, load)]))
+    }
+
+    fn find(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<Ptr<'c>> {
+        let key = self.key(map, key, location)?;
+        let table = self.unit.user_map(map, location)?;
+        Ok(self.lookup(table, key))
+    }
+
+    /// `has_key`.
+    pub(super) fn has_key(&mut self, map: MapId, key: &Expr, location: Location) -> Result<Int<'c>> {
+        let found = self.find(map, Some(key), location)?;
+        Ok(self.ir.not(self.ir.is_null(found)))
+    }
+
+    /// Copies a map's value; zeros when there is none.
+    pub(super) fn fill_from_map(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        to: Spot<'c>,
+        at: &Expr,
+    ) -> Result<()> {
+        let size = self.layout(&at.ty, at.location)?.size();
+        if let Some((place, _)) = self.global(map) {
+            self.copy(to, Spot::aligned(place), size);
+            return Ok(());
+        }
+        let mark = self.frame.mark();
+        let found = self.find(map, key, at.location)?;
+        self.frame.reset(&mark);
+        self.either(
+            self.ir.is_null(found),
+            Likely::Unknown,
+            |lower| {
+                lower.zero(to, size);
+                Ok(())
+            },
+            |lower| {
+                lower.copy(to, Spot::aligned(found), size);
+                Ok(())
+            },
+        )
+    }
+
+    /// `delete`.
+    pub(super) fn delete(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<()> {
+        let ir = self.ir;
+        if let Some((place, present)) = self.global(map) {
+            let size = self.plain_layout(map, location)?.size();
+            self.zero(Spot::aligned(place), size);
+            ir.store(present, ir.i64(0), 8);
+            return Ok(());
+        }
+        if self.unit.program.maps[map.index()].storage == MapStorage::CpuRows {
+            return self.clear_rows(map, location);
+        }
+        let key = self.key(map, key, location)?;
+        let table = self.unit.user_map(map, location)?;
+        self.checked(Helper::MapDeleteElem, &[table.into(), key.into()], location)
+    }
+
+    /// `len`: the helper that visits all entries tells how many there were.
+    pub(super) fn map_len(&mut self, map: MapId, location: Location) -> Result<Int<'c>> {
+        let ir = self.ir;
+        if !matches!(self.unit.program.maps[map.index()].storage, MapStorage::Hash { .. }) {
+            return self.unsupported(location, "only maps with keys have a number of entries");
+        }
+        let table = self.unit.user_map(map, location)?;
+        let visit = self.unit.counter().as_global_value().as_pointer_value();
+        let arguments = [table.into(), visit.into(), ir.null().into(), ir.i64(0).into()];
+        Ok(self.helper(Helper::ForEachMapElem, &arguments))
+    }
+}

@@ -1,0 +1,267 @@
+//! Places: where a structure's member, an array's element or a pointer's target stands.
+
+use btaot_abi::metadata::Fault;
+use btaot_semantic::program::{Context, EventValue, Expr, ExprKind};
+use btaot_semantic::types::{Origin, Space, StructId, Type};
+
+use super::read::Spot;
+use super::{Home, Lower};
+use crate::bpf::core::{Path, type_size};
+use crate::bpf::error::Result;
+use crate::llvm::ir::{Access, Compare, Likely};
+use crate::llvm::{Int, Ptr};
+
+/// How a place is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Directly: the program's own memory, or a map's.
+    Direct,
+    /// Directly, at fixed offsets only: the program's context.
+    Context,
+    /// By `bpf_probe_read_kernel`.
+    Kernel,
+    /// By `bpf_probe_read_user`.
+    User,
+}
+
+/// Where something stands.
+#[derive(Clone, Debug)]
+pub struct Place<'c> {
+    /// Its address.
+    pub pointer: Ptr<'c>,
+    /// How it is read.
+    pub reach: Reach,
+    /// Alignment in bytes that is certain.
+    pub align: u32,
+    /// The members that led here, when the structure is the kernel's, and where they started.
+    pub path: Option<(Path, Ptr<'c>)>,
+}
+
+impl<'c> Place<'c> {
+    /// Memory of the program.
+    pub fn direct(pointer: Ptr<'c>) -> Self {
+        Self { pointer, reach: Reach::Direct, align: 8, path: None }
+    }
+}
+
+/// The alignment certain at an offset from something aligned.
+fn align_at(align: u32, offset: u64) -> u32 {
+    if offset == 0 { align } else { align.min(1 << offset.trailing_zeros().min(3)) }
+}
+
+impl<'c> Lower<'_, '_, 'c> {
+    /// Where an expression's value stands; values that stand nowhere are put into memory.
+    pub(super) fn place(&mut self, expression: &Expr) -> Result<Place<'c>> {
+        match &expression.kind {
+            ExprKind::Deref(pointer) => self.target(pointer),
+            ExprKind::Member { base, structure, field } => {
+                let place = self.place(base)?;
+                self.member(place, *structure, *field, expression)
+            }
+            ExprKind::Index { base, index } => self.element(base, index),
+            ExprKind::Field { base, index } => {
+                let offset = self.field_offset(base, *index)?;
+                let place = self.place(base)?;
+                Ok(Place {
+                    pointer: self.ir.offset(place.pointer, offset.into()),
+                    align: align_at(place.align, offset.into()),
+                    ..place
+                })
+            }
+            ExprKind::Variable(id) => Ok(Place::direct(match self.variable(*id)? {
+                Home::Word(word) => word,
+                Home::Memory(piece) => self.piece(piece),
+            })),
+            _ if !expression.ty.is_scalar() => Ok(Place::direct(self.memory(expression)?)),
+            _ => self.unsupported(expression.location, "only something that stands in memory has an address"),
+        }
+    }
+
+    fn target(&mut self, pointer: &Expr) -> Result<Place<'c>> {
+        let space = match &pointer.ty {
+            Type::Pointer { space, .. } => *space,
+            _ => Space::Unknown,
+        };
+        let reach = self.reach(space);
+        let pointer = if pointer.kind == ExprKind::Event(EventValue::Context) {
+            self.context
+        } else {
+            let address = self.scalar(pointer)?;
+            self.ir.pointer(address)
+        };
+        Ok(Place { pointer, reach, align: 8, path: None })
+    }
+
+    /// How memory of a space is read.
+    pub(super) fn reach(&self, space: Space) -> Reach {
+        match (space, self.body.context) {
+            (Space::Context, _) => Reach::Context,
+            (Space::User, _) | (Space::Unknown, Context::Uprobe) => Reach::User,
+            (Space::Kernel, _)
+            | (
+                Space::Unknown,
+                Context::TestRun | Context::Kprobe | Context::Tracepoint(_) | Context::PerfEvent,
+            ) => Reach::Kernel,
+        }
+    }
+
+    fn member(&mut self, base: Place<'c>, id: StructId, field: u32, at: &Expr) -> Result<Place<'c>> {
+        let program = self.unit.program;
+        let structure = &program.structs[id];
+        let Some(member) = structure.fields.get(field as usize) else {
+            return self.unsupported(at.location, "the structure has no such member");
+        };
+        if structure.origin == Origin::Script {
+            let offset = member.bit_offset / 8;
+            let pointer = self.ir.offset(base.pointer, offset);
+            let align = align_at(base.align, offset);
+            return Ok(Place { pointer, reach: base.reach, align, path: None });
+        }
+        let (mut path, root) = match base.path {
+            Some(known) => known,
+            None if structure.name.is_empty() => {
+                return self.unsupported(
+                    at.location,
+                    "a structure without a name cannot be found on the target; go through the named \
+                     structure that holds it",
+                );
+            }
+            None => (Path { root: structure.name.clone(), members: Vec::new() }, base.pointer),
+        };
+        path.members.push(member.name.display().into_owned());
+        if structure.origin == Origin::Kernel {
+            self.unit.tables.core_root(&path.root);
+        }
+        let pointer = self.relocated_member(base.pointer, id, field);
+        Ok(Place { pointer, reach: base.reach, align: 1, path: Some((path, root)) })
+    }
+
+    /// The address of a member, at the offset that the target's BTF tells.
+    fn relocated_member(&mut self, base: Ptr<'c>, id: StructId, field: u32) -> Ptr<'c> {
+        let union = self.unit.program.structs[id].union;
+        let node = self.unit.core.structure(id, self.unit.debug);
+        let index = self.ir.i32(self.unit.core.member_index(id, field)).into();
+        let (name, arguments, element) = if union {
+            ("llvm.preserve.union.access.index", vec![base.into(), index], false)
+        } else {
+            let word = self.ir.i32(0).into();
+            ("llvm.preserve.struct.access.index", vec![base.into(), word, index], true)
+        };
+        let access = Access { element, node: Some(node) };
+        let types = [base.into(), base.into()];
+        self.ir.intrinsic(self.unit.module, name, &types, &arguments, access).into_pointer_value()
+    }
+
+    fn element(&mut self, base: &Expr, index: &Expr) -> Result<Place<'c>> {
+        let ir = self.ir;
+        let (element, len) = match &base.ty {
+            Type::Array { element, len } => (&**element, *len),
+            Type::Str(size) => (&Type::Int(btaot_semantic::types::Int { size: 1, signed: true }), *size),
+            _ => return self.unsupported(base.location, "only arrays have elements"),
+        };
+        let size = self.element_size(element, base)?;
+        let place = self.place(base)?;
+        let index_value = self.scalar(index)?;
+        let constant = index_value.get_zero_extended_constant();
+        if constant.is_some_and(|index| index < len.into()) {
+            let offset = ir.mul(index_value, size);
+            let align = match offset.get_zero_extended_constant() {
+                Some(offset) => align_at(place.align, offset),
+                None => 1,
+            };
+            return Ok(Place { pointer: ir.offset_by(place.pointer, offset), align, path: None, ..place });
+        }
+        let inside = ir.compare(Compare::ULT, index_value, ir.i64(len.into()));
+        match place.reach {
+            Reach::Kernel | Reach::User => self.far_element(place, index_value, size, (inside, index)),
+            Reach::Context => self.unsupported(
+                index.location,
+                "an array of the context can only be indexed by a constant",
+            ),
+            Reach::Direct => self.near_element(place, index_value, element, (inside, index)),
+        }
+    }
+
+    /// Bytes of an element; those of a kernel structure are the target's.
+    fn element_size(&mut self, element: &Type, base: &Expr) -> Result<Int<'c>> {
+        let program = self.unit.program;
+        if let Type::Struct(id) = element
+            && program.structs[*id].origin == Origin::Kernel
+            && !program.structs[*id].name.is_empty()
+        {
+            self.unit.tables.core_root(&program.structs[*id].name);
+            let node = self.unit.core.structure(*id, self.unit.debug);
+            return Ok(self.type_size_relocation(node));
+        }
+        match type_size(element, program) {
+            Some(size) => Ok(self.ir.i64(size.into())),
+            None => Ok(self.ir.i64(self.layout(element, base.location)?.size().into())),
+        }
+    }
+
+    /// An element of an array elsewhere. Outside the array the address becomes null, so that the
+    /// read gives zeros.
+    fn far_element(
+        &mut self,
+        place: Place<'c>,
+        index: Int<'c>,
+        size: Int<'c>,
+        (inside, at): (Int<'c>, &Expr),
+    ) -> Result<Place<'c>> {
+        let ir = self.ir;
+        let (fine, outside, join) = (self.open("inside"), self.open("outside"), self.open("element"));
+        ir.branch(inside, fine, outside, Likely::Yes);
+        ir.at_end(outside);
+        self.report(Fault::IndexOutOfBounds, at.location, ir.i64(0));
+        ir.jump(join);
+        ir.at_end(fine);
+        let found = ir.offset_by(place.pointer, ir.mul(index, size));
+        ir.jump(join);
+        ir.at_end(join);
+        let pointer = ir.phi_ptr(&[(ir.null(), outside), (found, fine)]);
+        Ok(Place { pointer, align: 1, path: None, ..place })
+    }
+
+    /// A copy of an element of an array in the program's memory; zeros outside the array.
+    fn near_element(
+        &mut self,
+        place: Place<'c>,
+        index: Int<'c>,
+        element: &Type,
+        (inside, at): (Int<'c>, &Expr),
+    ) -> Result<Place<'c>> {
+        let size = self.layout(element, at.location)?.size();
+        let copy = self.temporary(size);
+        let location = at.location;
+        self.either(
+            inside,
+            Likely::Yes,
+            |lower| {
+                let ir = lower.ir;
+                let offset = ir.mul(index, ir.i64(size.into()));
+                let from = ir.offset_by(place.pointer, offset);
+                let from = Spot { pointer: from, align: align_at(place.align, size.into()) };
+                lower.copy(Spot::aligned(copy), from, size);
+                Ok(())
+            },
+            |lower| {
+                lower.report(Fault::IndexOutOfBounds, location, lower.ir.i64(0));
+                lower.zero(Spot::aligned(copy), size);
+                Ok(())
+            },
+        )?;
+        Ok(Place::direct(copy))
+    }
+
+    /// Byte offset of a field of a tuple or record.
+    fn field_offset(&mut self, base: &Expr, index: u32) -> Result<u32> {
+        use btaot_abi::value::ValueType::{Record, Tuple};
+        match self.layout(&base.ty, base.location)? {
+            Tuple(aggregate) | Record(aggregate) => match aggregate.fields.get(index as usize) {
+                Some(field) => Ok(field.offset),
+                None => self.unsupported(base.location, "the tuple has no such field"),
+            },
+            _ => self.unsupported(base.location, "only tuples and records have fields"),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Reading from places, CO-RE values, and copying memory.
+
+use btaot_abi::Bytes;
+use btaot_semantic::program::{Expr, ExprKind};
+use btaot_semantic::types::{Origin, StructField, Type};
+
+use super::Lower;
+use super::place::{Place, Reach};
+use super::scalar::shape;
+use crate::bpf::core::field_size;
+use crate::bpf::error::Result;
+use crate::bpf::helpers::Helper;
+use crate::llvm::debug::Node;
+use crate::llvm::ir::{Access, Ir};
+use crate::llvm::{Int, Ptr};
+
+/// Copies of more bytes than that are one helper call instead of loads and stores.
+const INLINE_COPY: u32 = 64;
+
+/// What `llvm.bpf.preserve.field.info` tells of a bit field (`enum BPFCoReRelo` of LLVM).
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum FieldInfo {
+    ByteOffset = 0,
+    ByteSize = 1,
+    LeftShift = 4,
+    RightShift = 5,
+}
+
+/// Memory of the program and the alignment that is certain of it: the verifier refuses accesses
+/// to the stack that are not aligned.
+#[derive(Clone, Copy)]
+pub struct Spot<'c> {
+    /// Its address.
+    pub pointer: Ptr<'c>,
+    /// Alignment in bytes, at most 8.
+    pub align: u32,
+}
+
+impl<'c> Spot<'c> {
+    /// Memory aligned to 8 bytes.
+    pub fn aligned(pointer: Ptr<'c>) -> Self {
+        Self { pointer, align: 8 }
+    }
+
+    /// That many bytes further on.
+    pub fn offset(self, ir: &Ir<'c>, bytes: u32) -> Self {
+        let align = if bytes == 0 { self.align } else { self.align.min(1 << bytes.trailing_zeros().min(3)) };
+        Self { pointer: ir.offset(self.pointer, bytes.into()), align }
+    }
+}
+
+impl<'c> Lower<'_, '_, 'c> {
+    /// The number at a place.
+    pub(super) fn read_scalar(&mut self, expression: &Expr) -> Result<Int<'c>> {
+        let program = self.unit.program;
+        if let ExprKind::Member { base, structure, field } = &expression.kind
+            && let Some(member) = program.structs[*structure].fields.get(*field as usize)
+        {
+            let place = self.place(expression)?;
+            if member.data_loc {
+                return Ok(self.data_loc(place));
+            }
+            if let Some(bits) = member.bits {
+                let (_, signed) = shape(&self.layout(&expression.ty, expression.location)?);
+                return match program.structs[*structure].origin {
+                    Origin::Script => self.plain_bits(place, member, bits, (signed, base)),
+                    Origin::Kernel | Origin::Tracepoint => self.relocated_bits(place, signed, expression),
+                };
+            }
+            if program.structs[*structure].origin == Origin::Kernel {
+                self.check(&place, &expression.ty, field_size(member, program));
+            }
+            return self.read(&place, &expression.ty, expression);
+        }
+        let place = self.place(expression)?;
+        self.read(&place, &expression.ty, expression)
+    }
+
+    /// Notes that the code relies on a field's size. Pointers have one size everywhere.
+    pub(super) fn check(&mut self, place: &Place<'c>, ty: &Type, size: Option<u32>) {
+        if let (Some((path, _)), Some(size)) = (&place.path, size)
+            && !matches!(ty, Type::Pointer { .. })
+        {
+            self.unit.tables.layout_check(path.check(size));
+        }
+    }
+
+    fn read(&mut self, place: &Place<'c>, ty: &Type, at: &Expr) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let (size, signed) = shape(&self.layout(ty, at.location)?);
+        let loaded = match place.reach {
+            Reach::Direct => ir.load(size * 8, place.pointer, size.min(place.align)),
+            // The kernel only takes loads at multiples of their size, which is how it lays
+            // contexts out.
+            Reach::Context => ir.load(size * 8, place.pointer, size),
+            Reach::Kernel | Reach::User => {
+                let copy = self.temporary(size);
+                self.read_far(copy, place, size);
+                ir.load(size * 8, copy, 8)
+            }
+        };
+        Ok(if signed { ir.sext(loaded) } else { ir.zext(loaded) })
+    }
+
+    /// The address of a tracepoint's variable-length data: its offset from the record is the low
+    /// half of the word in the record.
+    fn data_loc(&mut self, place: Place<'c>) -> Int<'c> {
+        let ir = self.ir;
+        let word = ir.zext(ir.load(32, place.pointer, 4));
+        let offset = ir.and(word, ir.i64(0xffff));
+        ir.add(ir.address(self.context), offset)
+    }
+
+    /// A bit field of a structure with a fixed layout (little-endian: bits count from the lowest).
+    fn plain_bits(
+        &mut self,
+        place: Place<'c>,
+        member: &StructField,
+        bits: u32,
+        (signed, at): (bool, &Expr),
+    ) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let first = (member.bit_offset % 8) as u32;
+        let size = (first + bits).div_ceil(8);
+        if size > 8 {
+            return self.unsupported(at.location, "a bit field across more than 8 bytes");
+        }
+        let copy = self.temporary(8);
+        ir.store(copy, ir.i64(0), 8);
+        self.copy_from(Spot::aligned(copy), &place, size);
+        let word = ir.load(64, copy, 8);
+        let left = ir.shl(word, ir.i64((64 - first - bits).into()));
+        let right = ir.i64((64 - bits).into());
+        Ok(if signed { ir.sar(left, right) } else { ir.shr(left, right) })
+    }
+
+    /// A bit field of a kernel structure: storage and position are the target's.
+    fn relocated_bits(&mut self, place: Place<'c>, signed: bool, at: &Expr) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let Some((_, root)) = place.path else {
+            return self.unsupported(at.location, "a bit field of a structure that has no name");
+        };
+        let info = |lower: &mut Self, what: FieldInfo| {
+            let arguments = [place.pointer.into(), ir.i64(what as u64).into()];
+            let types = [place.pointer.into()];
+            let name = "llvm.bpf.preserve.field.info";
+            let value = ir.intrinsic(lower.unit.module, name, &types, &arguments, Access::default());
+            ir.zext(value.into_int_value())
+        };
+        let offset = info(self, FieldInfo::ByteOffset);
+        let size = info(self, FieldInfo::ByteSize);
+        let left = info(self, FieldInfo::LeftShift);
+        let right = info(self, FieldInfo::RightShift);
+        let copy = self.temporary(8);
+        ir.store(copy, ir.i64(0), 8);
+        // The offset is counted from where the chain of members started.
+        let from = ir.offset_by(root, offset);
+        let helper = match place.reach {
+            Reach::User => Helper::ProbeReadUser,
+            Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernel,
+        };
+        self.helper(helper, &[copy.into(), size.into(), from.into()]);
+        let word = ir.shl(ir.load(64, copy, 8), left);
+        Ok(if signed { ir.sar(word, right) } else { ir.shr(word, right) })
+    }
+
+    /// Reads memory that is not the program's.
+    pub(super) fn read_far(&mut self, to: Ptr<'c>, place: &Place<'c>, size: u32) {
+        let helper = match place.reach {
+            Reach::User => Helper::ProbeReadUser,
+            Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernel,
+        };
+        let size = self.ir.i64(size.into());
+        self.helper(helper, &[to.into(), size.into(), place.pointer.into()]);
+    }
+
+    /// Copies from any place into the program's memory.
+    pub(super) fn copy_from(&mut self, to: Spot<'c>, place: &Place<'c>, size: u32) {
+        match place.reach {
+            Reach::Direct => self.copy(to, Spot { pointer: place.pointer, align: place.align }, size),
+            Reach::Context | Reach::Kernel | Reach::User => self.read_far(to.pointer, place, size),
+        }
+    }
+
+    /// Copies between places in the program's memory: by words when short.
+    pub(super) fn copy(&mut self, to: Spot<'c>, from: Spot<'c>, size: u32) {
+        let ir = self.ir;
+        if size > INLINE_COPY {
+            let arguments = [to.pointer.into(), ir.i64(size.into()).into(), from.pointer.into()];
+            self.helper(Helper::ProbeReadKernel, &arguments);
+            return;
+        }
+        for (offset, bytes) in chunks(size, to.align.min(from.align)) {
+            let word = ir.load(bytes * 8, ir.offset(from.pointer, offset.into()), bytes);
+            ir.store(ir.offset(to.pointer, offset.into()), word, bytes);
+        }
+    }
+
+    /// Clears memory. A failing read of address 0 makes the kernel clear the destination, so a
+    /// large piece is one call.
+    pub(super) fn zero(&mut self, to: Spot<'c>, size: u32) {
+        let ir = self.ir;
+        if size > INLINE_COPY {
+            let arguments = [to.pointer.into(), ir.i64(size.into()).into(), ir.null().into()];
+            self.helper(Helper::ProbeReadKernel, &arguments);
+            return;
+        }
+        // Up to the first aligned word by what the alignment allows, then by words.
+        let mut offset = 0;
+        while offset < size {
+            let align = to.offset(ir, offset).align;
+            let width = [8, 4, 2, 1].into_iter().find(|width| *width <= align && offset + width <= size);
+            let width = width.unwrap_or(1);
+            ir.store(ir.offset(to.pointer, offset.into()), ir.trunc(ir.i64(0), width * 8), width);
+            offset += width;
+        }
+    }
+
+    /// The target's size of a type, as a 64-bit value.
+    pub(super) fn type_size_relocation(&mut self, node: Node) -> Int<'c> {
+        const TYPE_SIZE: u64 = 1;
+        let sequence = self.unit.core.next_sequence();
+        let arguments = [self.ir.i32(sequence).into(), self.ir.i64(TYPE_SIZE).into()];
+        let access = Access { element: false, node: Some(node) };
+        let name = "llvm.bpf.preserve.type.info";
+        self.ir.zext(self.ir.intrinsic(self.unit.module, name, &[], &arguments, access).into_int_value())
+    }
+
+    /// The target's value of an enumerator.
+    pub(super) fn enumerator(&mut self, name: &Bytes, variant: &Bytes, value: i64) -> Int<'c> {
+        const ENUM_VALUE: u64 = 1;
+        if name.is_empty() {
+            return self.ir.i64(value as u64);
+        }
+        self.unit.tables.core_root(name);
+        let signed = value < 0;
+        let node = self.unit.debug.enumeration(name, 4, signed, &[(variant, value)]);
+        let sequence = self.unit.core.next_sequence();
+        let text = self.unit.enumerator_text(variant, value);
+        let arguments = [self.ir.i32(sequence).into(), text.into(), self.ir.i64(ENUM_VALUE).into()];
+        let access = Access { element: false, node: Some(node) };
+        let name = "llvm.bpf.preserve.enum.value";
+        self.ir.intrinsic(self.unit.module, name, &[], &arguments, access).into_int_value()
+    }
+}
+
+/// Cuts a size into the largest naturally aligned words: offset and bytes of each.
+pub fn chunks(size: u32, align: u32) -> Vec<(u32, u32)> {
+    let mut out = Vec::new();
+    let mut offset = 0;
+    while offset < size {
+        let mut bytes = align.clamp(1, 8);
+        while bytes > size - offset {
+            bytes /= 2;
+        }
+        out.push((offset, bytes));
+        offset += bytes;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    #[test]
+    fn words_before_bytes() {
+        assert_eq!(chunks(15, 8), [(0, 8), (8, 4), (12, 2), (14, 1)]);
+        assert_eq!(chunks(6, 4), [(0, 4), (4, 2)]);
+        assert_eq!(chunks(0, 8), []);
+    }
+}

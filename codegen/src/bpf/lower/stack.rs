@@ -1,0 +1,130 @@
+//! Stacks: walked into scratch memory, hashed, and kept once in a store of their own. The value
+//! of a stack is its hash, so keys and records stay small and no stack is confused with another
+//! by a table of fixed size.
+
+use btaot_abi::metadata::{Fault, StackMap};
+use btaot_abi::value::{StackKey, ValueType};
+use btaot_semantic::program::Expr;
+use btaot_semantic::types::Type;
+
+use super::{Lower, helper_fault};
+use super::read::Spot;
+use crate::bpf::define::{Definition, MapKind};
+use crate::bpf::error::Result;
+use crate::bpf::helpers::Helper;
+use crate::llvm::ir::{Compare, Likely};
+use crate::llvm::{Int, Ptr};
+
+/// `BPF_F_USER_STACK` of `include/uapi/linux/bpf.h`.
+const BPF_F_USER_STACK: u64 = 1 << 8;
+/// `BPF_NOEXIST` of the same file.
+pub const BPF_NOEXIST: u64 = 1;
+
+/// Multiplier of the hash: 2^64 divided by the golden ratio, odd.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl<'c> Lower<'_, '_, 'c> {
+    /// Writes the 16 bytes of the current stack.
+    pub(super) fn fill_stack(&mut self, at: &Expr, to: Spot<'c>) -> Result<()> {
+        let ir = self.ir;
+        let (user, shape) = match &at.ty {
+            Type::KernelStack(shape) => (false, *shape),
+            Type::UserStack(shape) => (true, *shape),
+            _ => return self.unsupported(at.location, "a stack has a type of its own"),
+        };
+        let mark = self.frame.mark();
+        let bytes = shape.limit * 8;
+        let frames = self.temporary(bytes);
+        let flags = ir.i64(if user { BPF_F_USER_STACK } else { 0 });
+        let arguments = [self.context.into(), frames.into(), ir.i64(bytes.into()).into(), flags.into()];
+        let got = self.helper(Helper::GetStack, &arguments);
+        // A failed walk is a stack without frames.
+        let count = ir.shr(got, ir.i64(3));
+        let failed = ir.compare(Compare::SLT, got, ir.i64(0));
+        let count = ir.select(failed, ir.i64(0), count);
+        let hash = self.hash_frames(frames, count, shape.limit);
+        let key = self.temporary(StackKey::SIZE);
+        ir.store(key, hash, 8);
+        ir.store(ir.offset(key, 8), count, 8);
+        self.keep_stack(key, frames, count, shape.limit, at)?;
+        ir.store(to.pointer, hash, to.align);
+        let tail = ir.offset(to.pointer, 8);
+        if user {
+            let pid = self.pid();
+            ir.store(tail, ir.or(count, ir.shl(pid, ir.i64(32))), to.align);
+        } else {
+            ir.store(tail, count, to.align);
+        }
+        self.frame.reset(&mark);
+        Ok(())
+    }
+
+    /// Mixes the frames into 64 bits. The loop ends at the constant limit too, or the verifier
+    /// would not see its end.
+    fn hash_frames(&mut self, frames: Ptr<'c>, count: Int<'c>, limit: u32) -> Int<'c> {
+        let ir = self.ir;
+        let index = ir.alloca(self.function, 8, "frame");
+        let hash = ir.alloca(self.function, 8, "hash");
+        ir.store(index, ir.i64(0), 8);
+        ir.store(hash, ir.i64(0), 8);
+        let (head, mix, done) = (self.open("frames"), self.open("mix"), self.open("hashed"));
+        ir.jump(head);
+        ir.at_end(head);
+        let at = ir.load(64, index, 8);
+        let more = ir.compare(Compare::ULT, at, count);
+        let inside = self.open("inside");
+        ir.branch(more, inside, done, Likely::Yes);
+        ir.at_end(inside);
+        ir.branch(ir.compare(Compare::ULT, at, ir.i64(limit.into())), mix, done, Likely::Yes);
+        ir.at_end(mix);
+        let frame = ir.load(64, ir.offset_by(frames, ir.shl(at, ir.i64(3))), 8);
+        let mixed = ir.mul(ir.xor(ir.load(64, hash, 8), frame), ir.i64(MULTIPLIER));
+        ir.store(hash, ir.xor(mixed, ir.shr(mixed, ir.i64(29))), 8);
+        ir.store(index, ir.add(at, ir.i64(1)), 8);
+        ir.jump(head);
+        ir.at_end(done);
+        ir.load(64, hash, 8)
+    }
+
+    /// Puts the frames into the store unless they are there.
+    fn keep_stack(
+        &mut self,
+        key: Ptr<'c>,
+        frames: Ptr<'c>,
+        count: Int<'c>,
+        limit: u32,
+        at: &Expr,
+    ) -> Result<()> {
+        let ir = self.ir;
+        let id = self.unit.tables.stack_map(limit);
+        let max_entries = self.unit.program.config.max_map_keys;
+        let word = |size| ValueType::Int { size, signed: false };
+        let store = self.unit.map(&StackMap::symbol_of(id), || Definition {
+            kind: MapKind::Hash,
+            max_entries,
+            key: Some(ValueType::Array { element: Box::new(word(8)), len: StackKey::SIZE / 8 }),
+            value: Some(ValueType::Array { element: Box::new(word(8)), len: limit }),
+        });
+        let location = at.location;
+        self.when(ir.is_nonzero(count), Likely::Yes, |lower| {
+            let known = lower.lookup(store, key);
+            lower.when(ir.is_null(known), Likely::No, |lower| {
+                let arguments = [store.into(), key.into(), frames.into(), ir.i64(BPF_NOEXIST).into()];
+                let failed = lower.helper(Helper::MapUpdateElem, &arguments);
+                let error = lower.is_failure(failed);
+                lower.when(error, Likely::No, |lower| {
+                    lower.report(helper_fault(Helper::MapUpdateElem), location, failed);
+                    Ok(())
+                })
+            })
+        })
+    }
+
+    /// Whether an insertion failed for another reason than that the entry exists by now.
+    fn is_failure(&self, result: Int<'c>) -> Int<'c> {
+        const EEXIST: i64 = -17;
+        let ir = self.ir;
+        let exists = ir.eq(result, ir.i64(EEXIST as u64));
+        ir.and(ir.is_nonzero(result), ir.not(exists))
+    }
+}

@@ -1,0 +1,108 @@
+//! Statements.
+
+use btaot_semantic::program::{Expr, Stmt, StmtKind, VarId};
+use btaot_semantic::types::Type;
+
+use super::read::Spot;
+use super::{Fill, Home, Lower};
+use crate::bpf::error::Result;
+use crate::bpf::walk;
+use crate::llvm::ir::Likely;
+
+impl Lower<'_, '_, '_> {
+    /// The statements of the whole body. Variables in memory that may be read before they are set
+    /// start as zeros.
+    pub(super) fn main(&mut self) -> Result<()> {
+        let body = self.body;
+        for variable in walk::read_before_set(body) {
+            if let Home::Memory(piece) = self.variable(variable)? {
+                let ty = &body.variables[variable.0 as usize].ty;
+                let size = self.layout(ty, body.location)?.size();
+                let memory = self.piece(piece);
+                self.zero(Spot::aligned(memory), size);
+            }
+        }
+        self.statements(&body.statements)
+    }
+
+    /// Statements one after another; those behind a `return` are not reached.
+    pub(super) fn statements(&mut self, list: &[Stmt]) -> Result<()> {
+        for statement in list {
+            if self.ir.is_terminated() {
+                break;
+            }
+            let mark = self.frame.mark();
+            self.at(statement.location);
+            self.statement(statement)?;
+            self.frame.reset(&mark);
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &Stmt) -> Result<()> {
+        let location = statement.location;
+        match &statement.kind {
+            StmtKind::Discard(value) => self.discard(value),
+            StmtKind::SetVariable { variable, value } => self.set_variable(*variable, value),
+            StmtKind::SetMap { map, key, value } => self.set_map(*map, key.as_ref(), value, location),
+            StmtKind::UpdateMap { map, key, op, value } => {
+                self.update_map(*map, key.as_ref(), (*op, value), location)
+            }
+            StmtKind::Aggregate { map, key, value } => {
+                self.aggregate(*map, key.as_ref(), value.as_ref(), location)
+            }
+            StmtKind::Delete { map, key } => self.delete(*map, key.as_ref(), location),
+            StmtKind::Send(message) => self.send(message),
+            StmtKind::If { condition, then, otherwise } => {
+                let condition = self.condition(condition)?;
+                self.either(
+                    condition,
+                    Likely::Unknown,
+                    |lower| lower.statements(then),
+                    |lower| lower.statements(otherwise),
+                )
+            }
+            StmtKind::Unroll { count, body } => {
+                for _ in 0..*count {
+                    self.statements(body)?;
+                }
+                Ok(())
+            }
+            StmtKind::Return => {
+                self.ir.jump(self.exit);
+                Ok(())
+            }
+        }
+    }
+
+    fn discard(&mut self, value: &Expr) -> Result<()> {
+        if value.ty.is_scalar() || value.ty == Type::Void {
+            self.scalar(value)?;
+        } else {
+            self.memory(value)?;
+        }
+        Ok(())
+    }
+
+    fn set_variable(&mut self, variable: VarId, value: &Expr) -> Result<()> {
+        match self.variable(variable)? {
+            Home::Word(word) => {
+                let value = self.scalar(value)?;
+                self.ir.store(word, value, 8);
+            }
+            Home::Memory(piece) => {
+                // A value that reads the variable itself cannot be built in its place.
+                if walk::mentions(value, variable) {
+                    let size = self.layout(&value.ty, value.location)?.size();
+                    let from = self.memory(value)?;
+                    let to = self.piece(piece);
+                    self.copy(Spot::aligned(to), Spot::aligned(from), size);
+                } else {
+                    let to = self.piece(piece);
+                    self.fill(value, Spot::aligned(to), Fill::Whole)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

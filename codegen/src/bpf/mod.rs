@@ -1,0 +1,102 @@
+//! From the typed program to an eBPF object with BTF, line information and CO-RE relocations.
+//!
+//! - `unit` is the object being made: module, tables, global data, map definitions;
+//! - `lower` writes one program for each body;
+//! - `core` makes the local types of relocations; `describe` the types of data;
+//! - `strip` takes out what only debuggers read; `metadata` says what bytecode does not.
+
+mod core;
+mod define;
+mod describe;
+mod error;
+pub mod helpers;
+mod lower;
+mod metadata;
+mod report;
+mod strip;
+mod unit;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use btaot_abi::arch::Arch;
+use btaot_abi::features::KernelFeature;
+use btaot_abi::metadata::Metadata;
+use btaot_semantic::program::Program;
+
+pub use error::{CodegenError, Result};
+
+use crate::llvm::debug::{Debug, Script, module_for};
+use crate::llvm::ir::Ir;
+use crate::llvm::object::{Session, machine};
+use unit::Unit;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Architecture of the target.
+    pub arch: Arch,
+    /// Text of the script: the kernel shows its lines beside the bytecode. May be empty.
+    pub source: &'a [u8],
+    /// Kernel features fixed on or off; others are decided when the tool starts.
+    pub features: &'a [(KernelFeature, bool)],
+    /// Also give the optimised LLVM assembly.
+    pub llvm_ir: bool,
+    /// Also give the eBPF assembly.
+    pub assembly: bool,
+}
+
+impl Options<'_> {
+    /// Nothing but the object, for an architecture.
+    pub fn new(arch: Arch) -> Self {
+        Self { arch, source: b"", features: &[], llvm_ir: false, assembly: false }
+    }
+}
+
+/// A compiled script.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// An eBPF ELF object that libbpf and bpftool accept.
+    pub object: Vec<u8>,
+    /// What the runtime must know besides.
+    pub metadata: Metadata,
+    /// LLVM assembly after optimisation, when asked for.
+    pub llvm_ir: Option<String>,
+    /// eBPF assembly, when asked for.
+    pub assembly: Option<String>,
+}
+
+/// Compiles a checked script. The result depends on the arguments alone.
+pub fn compile(program: &Program, options: &Options) -> Result<Compiled> {
+    let session = Session::new();
+    let context = session.context();
+    let script = Script { name: &program.name, text: options.source };
+    let module = module_for(context, &script);
+    let machine = machine().map_err(CodegenError::Llvm)?;
+    module.set_triple(&machine.get_triple());
+    module.set_data_layout(&machine.get_target_data().get_data_layout());
+    let ir = Ir::new(context);
+    let debug = Debug::new(context, &module, concat!("btaot ", env!("CARGO_PKG_VERSION")));
+    let mut unit = Unit::new(program, options, context, &module, (&ir, &debug))?;
+    for body in &program.bodies {
+        lower::Lower::program(&mut unit, body, &metadata::symbol(body))?;
+    }
+    metadata::define_maps(&mut unit)?;
+    unit.finish();
+    debug.finish();
+    session.optimise(&module, &machine).map_err(CodegenError::Llvm)?;
+    let object = session.emit(&module, &machine, false).map_err(CodegenError::Llvm)?;
+    let assembly = if options.assembly {
+        let text = session.emit(&module, &machine, true).map_err(CodegenError::Llvm)?;
+        Some(String::from_utf8_lossy(&text).into_owned())
+    } else {
+        None
+    };
+    Ok(Compiled {
+        object: strip::strip(&object)?,
+        metadata: metadata::build(unit)?,
+        llvm_ir: options.llvm_ir.then(|| module.print_to_string().to_string()),
+        assembly,
+    })
+}

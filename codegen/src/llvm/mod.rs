@@ -1,0 +1,13 @@
+//! The edge to LLVM: the only `unsafe` of the compiler.
+//!
+//! Everything above deals in the small vocabulary of [`ir::Ir`], [`debug::Debug`] and
+//! [`object`]; raw handles of the C interface do not leave this folder.
+
+pub mod debug;
+pub mod ir;
+pub mod object;
+
+pub use inkwell::basic_block::BasicBlock as Block;
+pub use inkwell::context::Context;
+pub use inkwell::module::Module;
+pub use inkwell::values::{FunctionValue as Function, IntValue as Int, PointerValue as Ptr};
