@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{LayoutCheck, TracepointArgs, TracepointField};
 use btaot_semantic::program::{Body, Context, Expr, ExprKind, Program};
-use btaot_semantic::types::{EnumId, Int, Origin, StructField, StructId, Type};
+use btaot_semantic::types::{EnumId, Int, StructField, StructId, Type};
 
 use super::walk;
 use crate::llvm::debug::{Debug, Member, Node};

@@ -85,9 +85,11 @@ fn words(debug: &Debug, name: &str, fields: &[(&str, Node, u32)]) -> Node {
 fn structure(debug: &Debug, name: &str, aggregate: &Aggregate) -> Node {
     let names: Vec<String> = (0..)
         .zip(&aggregate.fields)
-        .map(|(index, field): (u32, _)| {
-            if field.name.is_empty() { format!("f{index}") } else { field.name.display().into_owned() }
-        })
+        .map(
+            |(index, field): (u32, _)| {
+                if field.name.is_empty() { format!("f{index}") } else { field.name.display().into_owned() }
+            },
+        )
         .collect();
     let members: Vec<Member> = names
         .iter()

@@ -40,8 +40,7 @@ fn program(program: &Program, body: &Body) -> abi::Program {
 fn storage(unit: &Unit, number: u32, map: &Map) -> Storage {
     match map.storage {
         MapStorage::Global => {
-            let (offset, present) =
-                unit.state.scalar(btaot_abi::ids::MapId(number)).unwrap_or_default();
+            let (offset, present) = unit.state.scalar(btaot_abi::ids::MapId(number)).unwrap_or_default();
             Storage::Global { offset, present }
         }
         MapStorage::CpuRows => Storage::CpuRows { symbol: map_symbol(map), row: row_size(map) },

@@ -32,8 +32,7 @@ impl<'c> Unit<'_, 'c> {
     fn shared(&self, name: &str, parameters: &[&str]) -> (Function<'c>, crate::llvm::debug::Node) {
         let word = self.context.i64_type();
         let types: Vec<_> = parameters.iter().map(|_| word.into()).collect();
-        let function =
-            self.module.add_function(name, word.fn_type(&types, false), Some(Linkage::Internal));
+        let function = self.module.add_function(name, word.fn_type(&types, false), Some(Linkage::Internal));
         self.mark(function);
         for attribute in ["noinline", "cold"] {
             let kind = Attribute::get_named_enum_kind_id(attribute);

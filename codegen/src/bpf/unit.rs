@@ -13,11 +13,11 @@ use inkwell::module::Linkage;
 use inkwell::types::BasicTypeEnum;
 use inkwell::values::GlobalValue;
 
+use super::Options;
 use super::core::Core;
+use super::define::{Definition, MapKind};
 use super::describe;
 use super::error::{CodegenError, Result};
-use super::define::Definition;
-use super::Options;
 use crate::bundle::tables::Tables;
 use crate::llvm::debug::{Debug, Member, Node};
 use crate::llvm::ir::Ir;
@@ -230,7 +230,10 @@ impl<'a, 'c> Unit<'a, 'c> {
         let symbol = map_symbol(map);
         let definition = match map.storage {
             MapStorage::Global => {
-                return Err(CodegenError::Unsupported { location, what: "a scalar is not in an eBPF map".into() });
+                return Err(CodegenError::Unsupported {
+                    location,
+                    what: "a scalar is not in an eBPF map".into(),
+                });
             }
             MapStorage::CpuRows => Definition::array(row_size(map)),
             MapStorage::Hash { per_cpu, lru, max_entries } => {
@@ -301,8 +304,7 @@ impl<'a, 'c> Unit<'a, 'c> {
 
     /// What the metadata says of scratch memory.
     pub fn scratch_layout(&self) -> Option<Scratch> {
-        (self.scratch > 0)
-            .then(|| Scratch { slot: self.scratch.next_multiple_of(64), slots: SCRATCH_SLOTS })
+        (self.scratch > 0).then(|| Scratch { slot: self.scratch.next_multiple_of(64), slots: SCRATCH_SLOTS })
     }
 
     /// Defines what was used through stand-ins, when all programs are written.

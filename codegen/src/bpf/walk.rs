@@ -123,7 +123,9 @@ pub fn read_before_set(body: &Body) -> Vec<VarId> {
         }
     };
     if let Some(predicate) = &body.predicate {
-        expression(predicate, &mut |inner| reads(inner).into_iter().for_each(|id| note(id, &set, &mut early)));
+        expression(predicate, &mut |inner| {
+            reads(inner).into_iter().for_each(|id| note(id, &set, &mut early))
+        });
     }
     for statement in &body.statements {
         let one = std::slice::from_ref(statement);

@@ -5,9 +5,7 @@ use std::hash::Hash;
 
 use btaot_abi::Bytes;
 use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
-use btaot_abi::ids::{
-    IntSlotId, PrintfId, SiteId, StackMapId, StrSlotId, StrftimeId, TimeId, ValueId,
-};
+use btaot_abi::ids::{IntSlotId, PrintfId, SiteId, StackMapId, StrSlotId, StrftimeId, TimeId, ValueId};
 use btaot_abi::metadata::{CoreNeeds, Fault, LayoutCheck, Location, Printf, Site, StackMap};
 use btaot_abi::value::{Aggregate, Stack, ValueType};
 use btaot_semantic::types::{Int, StackShape, StructId, Structs, Type};

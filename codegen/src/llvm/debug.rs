@@ -374,7 +374,13 @@ impl<'c> Debug<'c> {
                 .iter()
                 .map(|(name, value)| {
                     let (name, len) = chars(name);
-                    di::LLVMDIBuilderCreateEnumerator(self.builder, name, len, *value, LLVMBool::from(!signed))
+                    di::LLVMDIBuilderCreateEnumerator(
+                        self.builder,
+                        name,
+                        len,
+                        *value,
+                        LLVMBool::from(!signed),
+                    )
                 })
                 .collect();
             Node(di::LLVMDIBuilderCreateEnumerationType(

@@ -13,7 +13,6 @@ use inkwell::intrinsics::Intrinsic;
 use inkwell::types::{BasicMetadataTypeEnum, IntType};
 use inkwell::values::{AsValueRef, BasicMetadataValueEnum, BasicValue, BasicValueEnum};
 
-
 use super::debug::Node;
 use super::{Block, Context, Function, Int, Module, Ptr};
 
@@ -399,7 +398,8 @@ impl<'c> Ir<'c> {
 impl<'c> Ir<'c> {
     /// Calls a helper of the kernel by its number; all take and give 64-bit values.
     pub fn call_helper(&self, number: u32, arguments: &[BasicValueEnum<'c>]) -> Int<'c> {
-        let types: Vec<BasicMetadataTypeEnum> = arguments.iter().map(|value| value.get_type().into()).collect();
+        let types: Vec<BasicMetadataTypeEnum> =
+            arguments.iter().map(|value| value.get_type().into()).collect();
         let signature = self.int_type(64).fn_type(&types, false);
         let pointer = self.pointer(self.i64(number.into()));
         let values: Vec<BasicMetadataValueEnum> = arguments.iter().map(|value| (*value).into()).collect();

@@ -9,7 +9,7 @@ use inkwell::llvm_sys::LLVMDiagnosticSeverity;
 use inkwell::llvm_sys::core;
 use inkwell::llvm_sys::prelude::LLVMDiagnosticInfoRef;
 use inkwell::passes::PassBuilderOptions;
-use inkwell::support::install_fatal_error_handler;
+use inkwell::support::error_handling::install_fatal_error_handler;
 use inkwell::targets::{
     CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
 };
@@ -112,14 +112,7 @@ pub fn machine() -> Result<TargetMachine, String> {
     let triple = TargetTriple::create("bpfel");
     let target = Target::from_triple(&triple).map_err(|error| error.to_string())?;
     target
-        .create_target_machine(
-            &triple,
-            CPU,
-            "",
-            OptimizationLevel::Default,
-            RelocMode::PIC,
-            CodeModel::Small,
-        )
+        .create_target_machine(&triple, CPU, "", OptimizationLevel::Default, RelocMode::PIC, CodeModel::Small)
         .ok_or_else(|| "LLVM has no eBPF back end".into())
 }
 

@@ -5,11 +5,11 @@
 
 use btaot_abi::constants::IntSource;
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::{MapValue, ordered};
+use btaot_abi::metadata::ordered;
 use btaot_semantic::program::{Aggregation, Contents, Expr, Location, MapStorage};
 
-use super::read::Spot;
 use super::Lower;
+use super::read::Spot;
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
 use crate::bpf::unit::map_value;
@@ -323,7 +323,9 @@ impl<'c> Lower<'_, '_, 'c> {
 /// Keeps the row layout and this module in step: every aggregation has a fixed number of words.
 #[cfg(test)]
 mod tests {
-    use super::{Aggregation, MapValue, map_value};
+    use btaot_abi::metadata::MapValue;
+
+    use super::{Aggregation, map_value};
 
     #[test]
     fn rows_are_those_of_the_contract() {

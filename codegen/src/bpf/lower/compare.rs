@@ -59,11 +59,7 @@ impl<'c> Lower<'_, '_, 'c> {
         self.join_equal(differ, join)
     }
 
-    fn join_equal(
-        &mut self,
-        differ: Block<'c>,
-        join: Block<'c>,
-    ) -> Result<Int<'c>> {
+    fn join_equal(&mut self, differ: Block<'c>, join: Block<'c>) -> Result<Int<'c>> {
         let ir = self.ir;
         let same = ir.here();
         ir.jump(join);

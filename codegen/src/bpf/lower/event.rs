@@ -80,7 +80,7 @@ impl<'c> Lower<'_, '_, 'c> {
     /// Fetches a value unless that was done before where it can be used.
     fn once(
         &mut self,
-        place: impl Fn(&mut Known<'c>) -> &mut Option<Int<'c>>,
+        place: impl for<'k> Fn(&'k mut Known<'c>) -> &'k mut Option<Int<'c>>,
         fetch: impl FnOnce(&mut Self) -> Int<'c>,
     ) -> Int<'c> {
         if let Some(value) = *place(&mut self.known) {

@@ -27,7 +27,9 @@ impl<'c> Lower<'_, '_, 'c> {
                     return Ok(self.piece(piece));
                 }
             }
-            ExprKind::StrConstant(source) if expression.ty == Type::Str(self.unit.program.config.max_strlen) => {
+            ExprKind::StrConstant(source)
+                if expression.ty == Type::Str(self.unit.program.config.max_strlen) =>
+            {
                 return Ok(self.str_constant(*source));
             }
             ExprKind::Event(EventValue::Comm) => return Ok(self.comm()),
@@ -89,7 +91,10 @@ impl<'c> Lower<'_, '_, 'c> {
                 )?;
             }
             ExprKind::Convert(inner) => self.fill_converted(inner, to, &expression.ty, how)?,
-            ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Index { .. } | ExprKind::Field { .. } => {
+            ExprKind::Deref(_)
+            | ExprKind::Member { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Field { .. } => {
                 let mark = self.frame.mark();
                 let place = self.place(expression)?;
                 self.read_memory(to, &place, expression, how)?;
@@ -209,7 +214,8 @@ impl<'c> Lower<'_, '_, 'c> {
         let ir = self.ir;
         self.zero(to, size);
         let helper = text_helper(place.reach);
-        let length = self.helper(helper, &[to.pointer.into(), ir.i64(size.into()).into(), place.pointer.into()]);
+        let length =
+            self.helper(helper, &[to.pointer.into(), ir.i64(size.into()).into(), place.pointer.into()]);
         let (full, join) = (self.open("full"), self.open("read"));
         ir.branch(ir.eq(length, ir.i64(size.into())), full, join, Likely::No);
         ir.at_end(full);

@@ -4,11 +4,11 @@
 //! memory: an expression of such a type is lowered as "fill this destination", so that a record
 //! of the ring, a map key or a variable is written in place.
 
+mod aggregate;
 mod compare;
 mod constants;
 mod event;
 mod fill;
-mod aggregate;
 mod frame;
 mod map;
 mod place;

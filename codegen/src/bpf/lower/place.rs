@@ -174,10 +174,9 @@ impl<'c> Lower<'_, '_, 'c> {
         let inside = ir.compare(Compare::ULT, index_value, ir.i64(len.into()));
         match place.reach {
             Reach::Kernel | Reach::User => self.far_element(place, index_value, size, (inside, index)),
-            Reach::Context => self.unsupported(
-                index.location,
-                "an array of the context can only be indexed by a constant",
-            ),
+            Reach::Context => {
+                self.unsupported(index.location, "an array of the context can only be indexed by a constant")
+            }
             Reach::Direct => self.near_element(place, index_value, element, (inside, index)),
         }
     }

@@ -66,7 +66,9 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::Increment { target, by, post } => {
                 self.increment(target, *by, *post, &expression.ty, location)?
             }
-            ExprKind::MapValue { map, key } => self.map_scalar(*map, key.as_deref(), &expression.ty, location)?,
+            ExprKind::MapValue { map, key } => {
+                self.map_scalar(*map, key.as_deref(), &expression.ty, location)?
+            }
             ExprKind::HasKey { map, key } => {
                 let found = self.has_key(*map, key, location)?;
                 ir.zext(found)
@@ -76,9 +78,10 @@ impl<'c> Lower<'_, '_, 'c> {
                 let memory = self.memory(stack)?;
                 ir.zext(ir.load(32, ir.offset(memory, 8), 8))
             }
-            ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Index { .. } | ExprKind::Field { .. } => {
-                self.read_scalar(expression)?
-            }
+            ExprKind::Deref(_)
+            | ExprKind::Member { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Field { .. } => self.read_scalar(expression)?,
             ExprKind::AddressOf(place) => {
                 let place = self.place(place)?;
                 ir.address(place.pointer)

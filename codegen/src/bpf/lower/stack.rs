@@ -2,13 +2,13 @@
 //! of a stack is its hash, so keys and records stay small and no stack is confused with another
 //! by a table of fixed size.
 
-use btaot_abi::metadata::{Fault, StackMap};
+use btaot_abi::metadata::StackMap;
 use btaot_abi::value::{StackKey, ValueType};
 use btaot_semantic::program::Expr;
 use btaot_semantic::types::Type;
 
-use super::{Lower, helper_fault};
 use super::read::Spot;
+use super::{Lower, helper_fault};
 use crate::bpf::define::{Definition, MapKind};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
