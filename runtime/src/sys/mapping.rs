@@ -8,6 +8,17 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What a mapping is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Access {
+    /// Reading a file. The kernel's BTF can only be mapped like this.
+    Private,
+    /// Reading what the kernel writes.
+    Shared,
+    /// Reading and writing what the kernel reads and writes.
+    Writable,
+}
+
 /// A mapped range of memory.
 #[derive(Debug)]
 pub(super) struct Region {
@@ -16,13 +27,16 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// Maps `len` bytes (not 0) of the file from `offset`, shared, readable and perhaps writable.
-    pub fn new(file: BorrowedFd<'_>, offset: i64, len: usize, writable: bool) -> io::Result<Self> {
-        let protection = if writable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-        // SAFETY: the kernel chooses the address, so no memory in use is replaced.
-        let start = unsafe {
-            libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, file.as_raw_fd(), offset)
+    /// Maps `len` bytes (not 0) of the file from `offset`.
+    pub fn new(file: BorrowedFd<'_>, offset: i64, len: usize, access: Access) -> io::Result<Self> {
+        let (protection, flags) = match access {
+            Access::Private => (libc::PROT_READ, libc::MAP_PRIVATE),
+            Access::Shared => (libc::PROT_READ, libc::MAP_SHARED),
+            Access::Writable => (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED),
         };
+        // SAFETY: the kernel chooses the address, so no memory in use is replaced.
+        let start =
+            unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, file.as_raw_fd(), offset) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -69,7 +83,7 @@ impl MappedFile {
         use std::os::fd::AsFd;
         let file = File::open(path)?;
         let len = file.metadata()?.len() as usize;
-        let region = if len == 0 { None } else { Some(Region::new(file.as_fd(), 0, len, false)?) };
+        let region = if len == 0 { None } else { Some(Region::new(file.as_fd(), 0, len, Access::Private)?) };
         Ok(Self { region })
     }
 }
@@ -96,7 +110,7 @@ pub struct SharedValue {
 impl SharedValue {
     /// Maps the value; the map must have been created with `BPF_F_MMAPABLE`, `size` is not 0.
     pub fn new(map: BorrowedFd<'_>, size: usize) -> io::Result<Self> {
-        Region::new(map, 0, size.next_multiple_of(8), true).map(|region| Self { region })
+        Region::new(map, 0, size.next_multiple_of(8), Access::Writable).map(|region| Self { region })
     }
 
     /// The 64-bit word at a byte offset; 0 outside the value.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use super::machine::page_size;
-use super::mapping::Region;
+use super::mapping::{Access, Region};
 
 /// Set in a record's length while the program still writes it.
 const BUSY: u32 = 1 << 31;
@@ -34,8 +34,8 @@ impl Ring {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let page = page_size();
-        let consumer = Region::new(map.as_fd(), 0, page, true)?;
-        let producer = Region::new(map.as_fd(), page as i64, page + 2 * size, false)?;
+        let consumer = Region::new(map.as_fd(), 0, page, Access::Writable)?;
+        let producer = Region::new(map.as_fd(), page as i64, page + 2 * size, Access::Shared)?;
         Ok(Self { map, consumer, producer, size })
     }
 
