@@ -8,6 +8,11 @@ use crate::ast::{Name, Script};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
 
+/// One level of nesting needs less stack than this, in bytes, also in an unoptimised build.
+const RED_ZONE: usize = 128 * 1024;
+/// The stack grows by this many bytes, so that the depth limit holds on threads with a small stack as well.
+const STACK_SEGMENT: usize = 4 * 1024 * 1024;
+
 /// Turns pairs into the tree. Problems are recorded and a harmless node stands in their place, so that one pass reports
 /// them all.
 pub(super) struct Builder<'s> {
@@ -62,7 +67,7 @@ impl<'s> Builder<'s> {
             return None;
         }
         self.depth += levels;
-        let value = build(self);
+        let value = stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || build(self));
         self.depth -= levels;
         Some(value)
     }

@@ -18,7 +18,7 @@ use pest::Parser as _;
 
 use crate::ast::{Expr, Script};
 use crate::diagnostic::Diagnostic;
-use crate::source::{Source, Span};
+use crate::source::Source;
 use build::Builder;
 
 /// Brackets, blocks and operators may nest this deep, so that no walk over a tree can exhaust the stack.
@@ -39,12 +39,11 @@ pub fn parse(source: &Source) -> Result<Script, Vec<Diagnostic>> {
     if builder.diagnostics.is_empty() { Ok(script) } else { Err(builder.diagnostics) }
 }
 
-/// Parses a span of a file as one expression under the lexical rules of C, where suffixes may be upper case.
-/// `None` when it is not one.
-pub(crate) fn parse_c_expression(source: &Source, span: Span) -> Option<Expr> {
-    let text = source.text_of(span);
+/// Parses a text that stands at byte `base` of a file as one expression under the lexical rules of C, where suffixes may
+/// be upper case. `None` when it is not one.
+pub(crate) fn parse_c_expression(source: &Source, text: &str, base: usize) -> Option<Expr> {
     let pairs = SyntaxParser::parse(Rule::whole_expression, text).ok()?;
-    let mut builder = Builder::for_c(source, span.start as usize);
+    let mut builder = Builder::for_c(source, base);
     let expr = builder.whole_expression(pairs);
     builder.diagnostics.is_empty().then_some(expr)
 }

@@ -84,8 +84,13 @@ impl Builder<'_> {
             return StmtKind::Discard(value);
         }
         if !is_assignable(&target) {
-            let diagnostic = self.error(Code::NotAssignable, place, "this cannot be assigned");
-            diagnostic.hint = Some("only `$variables`, `@maps` and `@map[elements]` can".to_owned());
+            let hint = match target.kind {
+                ExprKind::TupleField { .. } | ExprKind::Field { .. } | ExprKind::Index { .. } => {
+                    "tuples, records and what lies in memory do not change; build a new value"
+                }
+                _ => "only `$variables`, `@maps` and `@map[elements]` can",
+            };
+            self.error(Code::NotAssignable, place, "this cannot be assigned").hint = Some(hint.to_owned());
         }
         StmtKind::Assign { target, op: operator(symbol), value }
     }
