@@ -14,8 +14,12 @@ fn main() {
     if !features.split(',').any(|feature| feature == "crt-static") {
         return;
     }
-    let script = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("discard.ld");
-    for option in [FOLD, PACK, &format!("-Wl,-T,{}", script.display())] {
-        println!("cargo::rustc-link-arg-bins={option}");
+    // Only the linker that rustc brings along for x86-64 knows these two.
+    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
+        for option in [FOLD, PACK] {
+            println!("cargo::rustc-link-arg-bins={option}");
+        }
     }
+    let script = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("discard.ld");
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
 }

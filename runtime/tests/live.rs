@@ -1,44 +1,35 @@
 //! Scripts in their final form, with objects from clang instead of the compiler, on the running kernel.
 
+mod support;
+
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
+use std::sync::Mutex;
 
 use btaot_abi::arch::Arch;
 use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
+use btaot_abi::features::KernelFeature;
 use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{
     AttachPoint, Config, CoreNeeds, Globals, Identity, Location, Map, MapValue, Metadata, MissingProbes,
-    Place, Program, Storage, Target, Uprobe,
+    Place, Program, Storage, Target, TracepointArgs, TracepointField, Uprobe,
 };
 use btaot_abi::value::ValueType;
 use btaot_runtime::bundle::Script;
 use btaot_runtime::options::Options;
 use btaot_runtime::render::MapRows;
 use btaot_runtime::resolve;
-use btaot_runtime::session::Session;
+use btaot_runtime::session::{Session, StartError};
 
 const HERE: Location = Location { line: 1, column: 1, end_column: 2 };
 
-/// Root and clang are needed; where they are not, the test says so.
-fn build(source: &str) -> Option<Vec<u8>> {
-    if !std::fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("Uid:\t0\t")) {
-        println!("skipped: not root");
-        return None;
-    }
-    let object = std::env::temp_dir().join(format!("btaot-{}-{}.o", std::process::id(), source.len()));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(source);
-    let mut clang = Command::new("clang-19");
-    clang.args(["-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Werror", "-c"]);
-    let Ok(status) = clang.arg(source).arg("-o").arg(&object).status() else {
-        println!("skipped: no clang-19");
-        return None;
-    };
-    assert!(status.success());
-    let bytes = std::fs::read(&object).expect("clang wrote it");
-    std::fs::remove_file(&object).expect("it is there");
-    Some(bytes)
+/// Tests of one process see each other's calls, so they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("Uid:\t0\t"))
 }
 
 fn metadata(programs: Vec<Program>) -> Metadata {
@@ -114,12 +105,27 @@ fn records(session: &Session<'_>) -> Vec<Vec<u64>> {
 }
 
 #[test]
-fn uprobes_maps_constants_and_core() {
-    let Some(object) = build("uprobe.bpf.c") else { return };
+fn uprobes_by_one_link() {
+    uprobes_maps_constants_and_core(Vec::new());
+}
+
+/// What kernels before 6.6 do.
+#[test]
+fn uprobes_by_perf_events() {
+    uprobes_maps_constants_and_core(vec![(KernelFeature::UprobeMulti, false)]);
+}
+
+fn uprobes_maps_constants_and_core(features: Vec<(KernelFeature, bool)>) {
+    if !is_root() {
+        return println!("skipped: not root");
+    }
+    let Some(object) = support::build("uprobe.bpf.c") else { return };
+    let _turn = TURN.lock();
     let mut metadata = metadata(vec![
         program("begin", Identity::Cookie, vec![("BEGIN", Target::Begin)]),
         program("traced", Identity::Cookie, vec![("uprobe:x:btaot_traced_*", uprobe("*btaot_traced_*"))]),
     ]);
+    metadata.features = features;
     metadata.core = CoreNeeds { roots: vec!["task_struct".to_owned()], checks: Vec::new() };
     metadata.globals = Globals { size: 32, lost: 0, exiting: 8 };
     let int = |source: IntSource| IntSlot { source, doc: source.doc() };
@@ -180,4 +186,77 @@ fn uprobes_maps_constants_and_core() {
     }
     session.maps.zero(&script.metadata, MapId(0)).expect("zeroes");
     assert_eq!(contents(&session, 0), zeros);
+}
+
+fn tracepoint(category: &str, event: &str) -> (String, Target) {
+    let target = Target::Tracepoint { category: category.into(), event: event.into() };
+    (format!("tracepoint:{category}:{event}"), target)
+}
+
+/// Why a script of one program does not start.
+fn refusal(object: &[u8], program: Program) -> StartError {
+    let script = Script { metadata: metadata(vec![program]), object, source: None };
+    Session::load(&script, &Options::default()).err().expect("refused")
+}
+
+#[test]
+fn tracepoints_of_several_layouts() {
+    if !is_root() {
+        return println!("skipped: not root");
+    }
+    let Some(object) = support::build("layouts.bpf.c") else { return };
+    // `count` stands behind three arguments in one record and behind two in the other.
+    let points = [tracepoint("syscalls", "sys_enter_sendfile64"), tracepoint("syscalls", "sys_enter_write")];
+    let points = points.iter().map(|(name, target)| (name.as_str(), target.clone())).collect();
+    let mut program = program("count", Identity::Cookie, points);
+    let fields = vec![TracepointField { name: "count".to_owned(), size: 8 }];
+    program.tracepoint = Some(TracepointArgs { structure: "trace_args".to_owned(), fields });
+    let mut metadata = metadata(vec![program]);
+    let int = |source: IntSource| IntSlot { source, doc: source.doc() };
+    metadata.constants.ints = vec![int(IntSource::OwnPid)];
+    let script = Script { metadata, object: &object, source: None };
+    let mut session = Session::load(&script, &Options::default()).expect("loads");
+    assert_eq!(session.attach().expect("attaches"), 2);
+    let mut sink = File::create("/dev/null").expect("opens");
+    sink.write_all(&[0; 77]).expect("writes");
+    // From a file into a device, the standard library copies by sendfile(2), as much as one call takes.
+    let mut file = File::open(std::env::current_exe().expect("known")).expect("opens");
+    std::io::copy(&mut file, &mut sink).expect("copies");
+    session.detach();
+    let found = records(&session);
+    let most = 0x7fff_f000;
+    assert!(found.contains(&vec![1, 77, 1]) && found.contains(&vec![1, most, 0]), "{found:?}");
+}
+
+#[test]
+fn refusals_name_the_place_and_the_cause() {
+    if !is_root() {
+        return println!("skipped: not root");
+    }
+    let Some(object) = support::build("layouts.bpf.c") else { return };
+    let (name, target) = tracepoint("syscalls", "sys_enter_write");
+    let mut wrong = program("count", Identity::Unused, vec![(&name, target)]);
+    let fields = vec![TracepointField { name: "count".to_owned(), size: 4 }];
+    wrong.tracepoint = Some(TracepointArgs { structure: "trace_args".to_owned(), fields });
+    let error = refusal(&object, wrong);
+    assert_eq!(
+        error.to_string(),
+        "test.bt:1:1: cannot attach tracepoint:syscalls:sys_enter_write: field `count` has 8 bytes in this \
+         kernel's record, the script was compiled for 4; compile it for this kernel"
+    );
+    assert_eq!(error.exit_code(), 1);
+
+    let error =
+        refusal(&object, program("count", Identity::Unused, vec![("uprobe:x:nothing", uprobe("nothing"))]));
+    assert!(error.to_string().ends_with(" has no function `nothing`"), "{error}");
+    assert_eq!(error.exit_code(), 1);
+
+    // The program reads far behind the record; the message leads to the line where it does.
+    let error = refusal(&object, program("wild", Identity::Unused, vec![("BEGIN", Target::Begin)]));
+    let line = include_str!("layouts.bpf.c").lines().position(|line| line.contains("context[1000]"));
+    let line = line.expect("it is there") + 1;
+    let expected = format!("test.bt:{line}: the kernel (");
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    assert!(error.to_string().contains("invalid"), "{error}");
+    assert_eq!(error.exit_code(), 255);
 }
