@@ -8,6 +8,7 @@ pub mod cdef;
 pub mod diagnostic;
 mod parse;
 pub mod source;
+pub mod text;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use parse::parse;
