@@ -196,7 +196,7 @@ fn tracepoint(category: &str, event: &str) -> (String, Target) {
 /// Why a script of one program does not start.
 fn refusal(object: &[u8], program: Program) -> StartError {
     let script = Script { metadata: metadata(vec![program]), object, source: None };
-    Session::load(&script, &Options::default()).err().expect("refused")
+    Session::load(&script, &Options::default()).expect_err("refused")
 }
 
 #[test]

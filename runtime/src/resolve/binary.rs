@@ -10,6 +10,9 @@ use object::{Endianness, Object, ObjectSegment, ObjectSymbol, SymbolKind};
 use super::Reason;
 use crate::sys::mapping::MappedFile;
 
+/// Where distributions put symbols that they strip from binaries.
+const DEBUG_FILES: &str = "/usr/lib/debug/.build-id";
+
 /// Binaries that were opened: attach points often share one.
 #[derive(Debug, Default)]
 pub struct Cache {
@@ -52,9 +55,29 @@ pub struct Symbol {
 }
 
 impl Binary {
-    /// The functions whose name is wanted, in the order of the symbol tables. `limit` ends the search.
+    /// The functions whose name is wanted, in the order of the symbol tables. `limit` ends the search. The
+    /// symbols of a stripped binary may be in a file of their own.
     pub fn functions(&self, wanted: impl Fn(&[u8]) -> bool, limit: usize) -> Result<Vec<Symbol>, Reason> {
-        self.with(|elf| elf.functions(&wanted, limit))
+        let mut found = self.with(|elf| elf.functions(&wanted, limit))?;
+        if found.len() < limit
+            && let Some(debug) = self.debug_file()
+        {
+            found.extend(debug.with(|elf| elf.functions(&wanted, limit - found.len()))?);
+        }
+        Ok(found)
+    }
+
+    /// The file with the symbols that `strip` moved away, found by the build id.
+    fn debug_file(&self) -> Option<Self> {
+        if !self.is_stripped() {
+            return None;
+        }
+        let id = self.with(|elf| elf.build_id()).ok()??;
+        let (first, rest) = id.split_first()?;
+        let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = PathBuf::from(format!("{DEBUG_FILES}/{first:02x}/{rest}.debug"));
+        let file = MappedFile::open(&path).ok()?;
+        Some(Self { file, path })
     }
 
     /// The offset in the file of a virtual address.
@@ -96,6 +119,7 @@ trait Elf {
     fn functions(&self, wanted: &dyn Fn(&[u8]) -> bool, limit: usize) -> Vec<Symbol>;
     fn file_offset(&self, address: u64) -> Option<u64>;
     fn is_stripped(&self) -> bool;
+    fn build_id(&self) -> Option<Vec<u8>>;
 }
 
 impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
@@ -121,5 +145,9 @@ impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
 
     fn is_stripped(&self) -> bool {
         self.symbols().next().is_none()
+    }
+
+    fn build_id(&self) -> Option<Vec<u8>> {
+        Object::build_id(self).ok().flatten().map(<[u8]>::to_vec)
     }
 }

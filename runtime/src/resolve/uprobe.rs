@@ -62,10 +62,10 @@ fn in_binary(cache: &mut Cache, path: &Path, context: &Context<'_>) -> Result<Ve
             }
             let place = binary.file_offset(symbol.address.wrapping_add(*offset))?;
             let place = user_place(&binary, place, context)?;
-            let name = if has_wildcard(&context.uprobe.path) {
-                expanded(context, name)
-            } else {
+            let name = if is_full_path(&context.uprobe.path) {
                 context.name.clone()
+            } else {
+                expanded(context, name, *offset)
             };
             Ok(vec![Found { name, function: symbol.name.into(), place }])
         }
@@ -98,7 +98,7 @@ fn matching(binary: &Binary, pattern: &[u8], context: &Context<'_>) -> Result<Ve
         let Ok(offset) = binary.file_offset(symbol.address) else { continue };
         if seen.insert(offset) {
             let place = user_place(binary, offset, context)?;
-            let name = expanded(context, &symbol.name);
+            let name = expanded(context, &symbol.name, 0);
             found.push(Found { name, function: symbol.name.into(), place });
         }
     }
@@ -117,11 +117,19 @@ fn user_place(binary: &Binary, offset: u64, context: &Context<'_>) -> Result<Pla
     Ok(Place::Uprobe(UserPlace { path, offset, ret: context.uprobe.ret }))
 }
 
-/// The attach point's text with patterns replaced.
-fn expanded(context: &Context<'_>, function: &[u8]) -> Bytes {
+/// Whether the path of an attach point is already what is to be shown.
+fn is_full_path(path: &[u8]) -> bool {
+    path.contains(&b'/') && !has_wildcard(path)
+}
+
+/// The attach point's text with the binary's path and the function's name put in.
+fn expanded(context: &Context<'_>, function: &[u8], offset: u64) -> Bytes {
     let mut name = provider(context.name).to_vec();
     name.extend(context.shown);
     name.push(b':');
     name.extend(function);
+    if offset != 0 {
+        name.extend(format!("+{offset}").into_bytes());
+    }
     name.into()
 }
