@@ -34,6 +34,8 @@ impl<'c> Unit<'_, 'c> {
         let types: Vec<_> = parameters.iter().map(|_| word.into()).collect();
         let function = self.module.add_function(name, word.fn_type(&types, false), Some(Linkage::Internal));
         self.mark(function);
+        // LLVM would put cold code into a section of its own, which loaders do not know.
+        function.set_section(Some(".text"));
         for attribute in ["noinline", "cold"] {
             let kind = Attribute::get_named_enum_kind_id(attribute);
             function.add_attribute(AttributeLoc::Function, self.context.create_enum_attribute(kind, 0));

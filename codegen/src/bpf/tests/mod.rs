@@ -5,8 +5,7 @@ mod build;
 mod kernel;
 
 use btaot_abi::arch::Arch;
-use btaot_semantic::program::{Aggregation, Context, EventValue, Program};
-use btaot_semantic::types::{Origin, Type};
+use btaot_semantic::program::{Context, Map, Program, Stmt};
 
 use super::{Compiled, Options, compile};
 use build::*;
@@ -38,34 +37,16 @@ fn at_most(counts: &[(String, usize)], most: usize) {
     }
 }
 
-#[test]
-fn first_slice() {
-    let mut program = program(
-        vec![body(
-            0,
-            Context::Uprobe,
-            vec![
-                printf("%d %s\n", vec![event(EventValue::Pid), event(EventValue::Comm)]),
-                aggregate(0, None, None),
-                printf("%d\n", vec![arrow(current_task(), 0, 1, I32)]),
-            ],
-        )],
-        vec![aggregation("@", Aggregation::Count, None)],
-    );
-    program.structs.structs.push(structure(
-        "task_struct",
-        Origin::Kernel,
-        9000,
-        vec![field("comm", Type::Str(16), 100), field("pid", I32, 200)],
-    ));
-    loaded("first_slice", &program);
+const CONTEXTS: [Context; 5] =
+    [Context::TestRun, Context::Uprobe, Context::Kprobe, Context::Tracepoint(None), Context::PerfEvent];
+
+/// One program of each kind, all with the same statements.
+fn everywhere(statements: &[Stmt], maps: Vec<Map>) -> Program {
+    let bodies = (0..).zip(CONTEXTS).map(|(id, context)| body(id, context, statements.to_vec()));
+    program(bodies.collect(), maps)
 }
 
-#[test]
-fn keyless_count_is_short() {
-    let program = program(
-        vec![body(0, Context::Uprobe, vec![aggregate(0, None, None)])],
-        vec![aggregation("@", Aggregation::Count, None)],
-    );
-    at_most(&loaded("count", &program), 25);
-}
+mod kinds;
+mod measured;
+mod memory;
+mod structures;
