@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{LayoutCheck, TracepointArgs, TracepointField};
 use btaot_semantic::program::{Body, Context, Expr, ExprKind, Program};
-use btaot_semantic::types::{EnumId, Int, StructField, StructId, Type};
+use btaot_semantic::types::{EnumId, Int, Origin, Struct, StructField, StructId, Type};
 
 use super::walk;
 use crate::llvm::debug::{Debug, Member, Node};
@@ -21,6 +21,27 @@ pub struct Core<'a> {
     used: BTreeMap<StructId, BTreeSet<u32>>,
     built: BTreeMap<StructId, Node>,
     sequence: u32,
+    relocations: usize,
+}
+
+/// The most relocations that a program can need: each member selected is one, of a bit field four;
+/// each indexed array may need its elements' size.
+pub fn most_relocations(program: &Program) -> usize {
+    let mut count = 0;
+    for body in &program.bodies {
+        walk::body(body, &mut |expression: &Expr| {
+            count += match &expression.kind {
+                ExprKind::Member { structure, .. }
+                    if program.structs[*structure].origin != Origin::Script =>
+                {
+                    4
+                }
+                ExprKind::Enumerator { .. } | ExprKind::Index { .. } => 1,
+                _ => 0,
+            };
+        });
+    }
+    count
 }
 
 /// Bytes of a field on the build machine; `None` where that follows from no type.
@@ -56,13 +77,19 @@ impl<'a> Core<'a> {
                 }
             });
         }
-        Self { program, used, built: BTreeMap::new(), sequence: 0 }
+        Self { program, used, built: BTreeMap::new(), sequence: 0, relocations: 0 }
     }
 
     /// A number that keeps LLVM from merging relocations that are not about members.
     pub fn next_sequence(&mut self) -> u32 {
         self.sequence += 1;
         self.sequence - 1
+    }
+
+    /// The number of the next stand-in for a relocation.
+    pub fn next_relocation(&mut self) -> usize {
+        self.relocations += 1;
+        self.relocations - 1
     }
 
     /// The position of a field among the members of the local type.
@@ -133,20 +160,85 @@ impl<'a> Core<'a> {
     }
 }
 
-/// The path of members from a root structure: names for a [`LayoutCheck`].
-#[derive(Clone, Debug, Default)]
+/// What of a member the target's BTF tells (`enum bpf_core_relo_kind` of
+/// `include/uapi/linux/bpf.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum FieldInfo {
+    /// Offset from the root; of a bit field's storage.
+    ByteOffset = 0,
+    /// Bytes; of a bit field's storage.
+    ByteSize = 1,
+    /// By how much a bit field's storage, as 64 bits, is shifted left to bring its highest bit up.
+    LeftShift = 4,
+    /// By how much it is shifted right then.
+    RightShift = 5,
+}
+
+/// The path of members from a root structure.
+#[derive(Clone, Debug)]
 pub struct Path {
     /// The structure the path starts from.
-    pub root: Bytes,
+    pub root: StructId,
+    /// Its name.
+    pub name: Bytes,
     /// Members from there inwards.
     pub members: Vec<String>,
+    /// Their positions in the local types.
+    indices: Vec<u32>,
+    /// Bits from the root on the build machine, and the last member's width as a bit field.
+    bits: (u64, Option<u32>),
 }
 
 impl Path {
+    /// The path to the structure itself.
+    pub fn new(root: StructId, name: Bytes) -> Self {
+        Self { root, name, members: Vec::new(), indices: Vec::new(), bits: (0, None) }
+    }
+
+    /// One member further inwards; `index` is its position in the local type.
+    pub fn push(&mut self, field: &StructField, index: u32) {
+        self.members.push(field.name.display().into_owned());
+        self.indices.push(index);
+        self.bits = (self.bits.0 + field.bit_offset, field.bits);
+    }
+
+    /// The name by which LLVM's back end knows a relocation: type, kind, value on the build
+    /// machine, and the path. Storage of bit fields counts as 64 bits wide there.
+    pub fn relocation(&self, what: FieldInfo) -> String {
+        let (offset, width) = self.bits;
+        let start = match width {
+            Some(_) => offset / 64 * 64,
+            None => offset,
+        };
+        let width = u64::from(width.unwrap_or(64));
+        let value = match what {
+            FieldInfo::ByteOffset => start / 8,
+            FieldInfo::ByteSize => 8,
+            FieldInfo::LeftShift => 64 - (offset - start + width).min(64),
+            FieldInfo::RightShift => 64 - width,
+        };
+        let path: String = self.indices.iter().map(|index| format!(":{index}")).collect();
+        format!("llvm.{}:{}:{value}$0{path}", self.name.display(), what as u32)
+    }
+
     /// The check that the field at the end of this path takes that many bytes.
     pub fn check(&self, size: u32) -> LayoutCheck {
-        LayoutCheck { structure: self.root.display().into_owned(), path: self.members.clone(), size }
+        LayoutCheck { structure: self.name.display().into_owned(), path: self.members.clone(), size }
     }
+}
+
+/// The name of a relocation to the target's size of a structure.
+pub fn size_relocation(structure: &Struct) -> String {
+    const TYPE_SIZE: u32 = 9;
+    format!("llvm.{}:{TYPE_SIZE}:{}$0", structure.name.display(), structure.size)
+}
+
+/// The name of a relocation to the target's value of an enumerator. The variant is part of the
+/// name because each has a local type of its own, in which it is the only one.
+pub fn enumerator_relocation(name: &Bytes, variant: &Bytes, value: i64) -> String {
+    const ENUM_VALUE: u32 = 11;
+    format!("llvm.{}.{}:{ENUM_VALUE}:{value}$0", name.display(), variant.display())
 }
 
 /// The fields of a tracepoint's record that a body reads.

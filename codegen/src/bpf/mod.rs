@@ -72,7 +72,7 @@ pub fn compile(program: &Program, options: &Options) -> Result<Compiled> {
     let session = Session::new();
     let context = session.context();
     let script = Script { name: &program.name, text: options.source };
-    let module = module_for(context, &script);
+    let module = module_for(context, &script, core::most_relocations(program));
     let machine = machine().map_err(CodegenError::Llvm)?;
     module.set_triple(&machine.get_triple());
     module.set_data_layout(&machine.get_target_data().get_data_layout());

@@ -1,12 +1,13 @@
 //! What all programs of one object share: the module, the tables, global data and map
 //! definitions.
 
+use btaot_abi::Bytes;
 use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{GLOBALS_SECTION, Globals, MapValue, SCRATCH_MAP, Scratch};
 use btaot_abi::value::ValueType;
 use btaot_semantic::program::{Aggregation, Contents, Location, Map, MapStorage, Program};
-use btaot_semantic::types::Type;
+use btaot_semantic::types::{StructId, Type};
 use indexmap::IndexMap;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::module::Linkage;
@@ -14,12 +15,12 @@ use inkwell::types::BasicTypeEnum;
 use inkwell::values::GlobalValue;
 
 use super::Options;
-use super::core::Core;
+use super::core::{self, Core, FieldInfo, Path};
 use super::define::{Definition, MapKind};
 use super::describe;
 use super::error::{CodegenError, Result};
 use crate::bundle::tables::Tables;
-use crate::llvm::debug::{Debug, Member, Node};
+use crate::llvm::debug::{Debug, Member, Node, relocation_name};
 use crate::llvm::ir::Ir;
 use crate::llvm::object::replace_global;
 use crate::llvm::{Context, Function, Int, Module, Ptr};
@@ -258,16 +259,35 @@ impl<'a, 'c> Unit<'a, 'c> {
         Ok(self.map(&symbol, || definition))
     }
 
-    /// The text by which LLVM is told an enumerator; it does not reach the object.
-    pub fn enumerator_text(&self, variant: &[u8], value: i64) -> Ptr<'c> {
-        let mut text = variant.to_vec();
-        text.extend_from_slice(format!(":{value}").as_bytes());
-        let constant = self.context.const_string(&text, true);
-        let global = self.module.add_global(constant.get_type(), None, "enumerator");
-        global.set_initializer(&constant);
-        global.set_constant(true);
-        global.set_linkage(Linkage::Private);
-        global.as_pointer_value()
+    /// The variable that stands for what the target's BTF tells of a member.
+    pub fn member_relocation(&mut self, path: &Path, what: FieldInfo) -> Ptr<'c> {
+        let root = self.core.structure(path.root, self.debug);
+        self.relocation(&path.relocation(what), root)
+    }
+
+    /// The variable that stands for the target's size of a structure.
+    pub fn size_relocation(&mut self, id: StructId) -> Ptr<'c> {
+        let structure = &self.program.structs[id];
+        let root = self.core.structure(id, self.debug);
+        self.relocation(&core::size_relocation(structure), root)
+    }
+
+    /// The variable that stands for the target's value of an enumerator.
+    pub fn enumerator_relocation(&mut self, name: &Bytes, variant: &Bytes, value: i64) -> Ptr<'c> {
+        let root = self.debug.enumeration(name, 4, value < 0, &[(variant, value)]);
+        self.relocation(&core::enumerator_relocation(name, variant, value), root)
+    }
+
+    fn relocation(&mut self, name: &str, root: Node) -> Ptr<'c> {
+        if let Some(found) = self.module.get_global(name) {
+            return found.as_pointer_value();
+        }
+        let number = self.core.next_relocation();
+        let Some(stand_in) = self.module.get_global(&relocation_name(number)) else {
+            panic!("bug in code generation: more than {number} relocations");
+        };
+        self.debug.relocation(stand_in, name, root);
+        stand_in.as_pointer_value()
     }
 
     /// Gives a function the attributes that all have.

@@ -87,15 +87,25 @@ fn escaped(bytes: &[u8]) -> String {
     out
 }
 
-/// A module that holds nothing but the description of the script's file. It is parsed from
-/// assembly because the C interface cannot attach a text to a file, and without one LLVM would
-/// look for a file of that name in the current directory.
-pub fn module_for<'c>(context: &'c Context, script: &Script) -> Module<'c> {
-    let text = format!(
-        "!script = !{{!0}}\n!0 = !DIFile(filename: \"{}\", directory: \"\", source: \"{}\")\n",
+/// The name of a stand-in for a CO-RE relocation in a fresh module.
+pub fn relocation_name(number: usize) -> String {
+    format!("relocation.{number}")
+}
+
+/// A module that holds the description of the script's file, and stand-ins for as many CO-RE
+/// relocations of members as the script can need. It is parsed from assembly because the C
+/// interface can neither attach a text to a file (without one LLVM would look for a file of that
+/// name in the current directory) nor an attribute to a variable.
+pub fn module_for<'c>(context: &'c Context, script: &Script, relocations: usize) -> Module<'c> {
+    let mut text = format!(
+        "!script = !{{!0}}\n!0 = !DIFile(filename: \"{}\", directory: \"\", source: \"{}\")\n\
+         attributes #0 = {{ \"btf_ama\" }}\n",
         escaped(script.name),
         escaped(script.text)
     );
+    for number in 0..relocations {
+        text.push_str(&format!("@{} = external global i64 #0\n", relocation_name(number)));
+    }
     let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "script");
     match context.create_module_from_ir(buffer) {
         Ok(module) => module,
@@ -397,6 +407,16 @@ impl<'c> Debug<'c> {
                 self.int(bytes, signed).0,
             ))
         }
+    }
+
+    /// Makes a stand-in of [`module_for`] the relocation with that name, about that root type.
+    /// This is what LLVM's own pass makes of its intrinsics for member accesses; that pass
+    /// remembers variables of earlier modules, so a process could compile only once with it.
+    pub fn relocation(&self, stand_in: inkwell::values::GlobalValue<'c>, name: &str, root: Node) {
+        stand_in.set_name(name);
+        let kind = self.context.get_kind_id("llvm.preserve.access.index");
+        // SAFETY: variable and node belong to the same context.
+        unsafe { core::LLVMGlobalSetMetadata(stand_in.as_value_ref(), kind, root.0) }
     }
 
     /// Describes a global variable: without it, it would be missing in BTF.

@@ -7,11 +7,10 @@
 use inkwell::AtomicOrdering;
 use inkwell::AtomicRMWBinOp;
 use inkwell::IntPredicate;
-use inkwell::attributes::AttributeLoc;
 use inkwell::builder::{Builder, BuilderError};
 use inkwell::intrinsics::Intrinsic;
 use inkwell::types::{BasicMetadataTypeEnum, IntType};
-use inkwell::values::{AsValueRef, BasicMetadataValueEnum, BasicValue, BasicValueEnum};
+use inkwell::values::{BasicMetadataValueEnum, BasicValue, BasicValueEnum};
 
 use super::debug::Node;
 use super::{Block, Context, Function, Int, Module, Ptr};
@@ -413,16 +412,13 @@ impl<'c> Ir<'c> {
         built(self.builder.build_call(function, &values, ""));
     }
 
-    /// Calls an LLVM intrinsic. `overload` are the types its name is made of; `element` is the
-    /// type behind the first argument for those that ask for it; `access` is the debug type a
-    /// CO-RE relocation is about.
+    /// Calls an LLVM intrinsic; `overload` are values of the types its name is made of.
     pub fn intrinsic(
         &self,
         module: &Module<'c>,
         name: &str,
         overload: &[BasicValueEnum<'c>],
         arguments: &[BasicValueEnum<'c>],
-        access: Access,
     ) -> BasicValueEnum<'c> {
         let types: Vec<_> = overload.iter().map(BasicValueEnum::get_type).collect();
         let function = Intrinsic::find(name).and_then(|found| found.get_declaration(module, &types));
@@ -431,32 +427,6 @@ impl<'c> Ir<'c> {
         };
         let values: Vec<BasicMetadataValueEnum> = arguments.iter().map(|value| (*value).into()).collect();
         let call = built(self.builder.build_call(function, &values, ""));
-        if access.element {
-            // Only the alignment of the element type matters: 8, so that bit fields are found
-            // in storage of that width.
-            let kind = inkwell::attributes::Attribute::get_named_enum_kind_id("elementtype");
-            let words = self.context.i64_type().array_type(1);
-            let attribute = self.context.create_type_attribute(kind, words.into());
-            call.add_attribute(AttributeLoc::Param(0), attribute);
-        }
-        let value = call.try_as_basic_value().unwrap_basic();
-        if let (Some(node), Some(call)) = (access.node, value.as_instruction_value()) {
-            let kind = self.context.get_kind_id("llvm.preserve.access.index");
-            // SAFETY: instruction and node belong to the same context.
-            unsafe {
-                let wrapped = inkwell::llvm_sys::core::LLVMMetadataAsValue(self.context.raw(), node.raw());
-                inkwell::llvm_sys::core::LLVMSetMetadata(call.as_value_ref(), kind, wrapped);
-            }
-        }
-        value
+        call.try_as_basic_value().unwrap_basic()
     }
-}
-
-/// What a CO-RE intrinsic is told beside its arguments.
-#[derive(Clone, Copy, Default)]
-pub struct Access {
-    /// Its first argument carries the attribute `elementtype`.
-    pub element: bool,
-    /// The debug type that the relocation is about.
-    pub node: Option<Node>,
 }

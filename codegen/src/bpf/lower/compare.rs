@@ -24,8 +24,8 @@ impl<'c> Lower<'_, '_, 'c> {
         if let ExprKind::Str(text) = &left.kind {
             return self.equal_literal(right, text);
         }
-        let a = self.layout(&left.ty, left.location)?.size();
-        let b = self.layout(&right.ty, right.location)?.size();
+        let a = self.size_of(&left.ty, left.location)?;
+        let b = self.size_of(&right.ty, right.location)?;
         let from = self.memory(left)?;
         let with = self.memory(right)?;
         // Both are padded with zeros, so bytes behind the NUL are equal when the texts are.
@@ -35,7 +35,7 @@ impl<'c> Lower<'_, '_, 'c> {
     /// Compares with a literal: its bytes and its NUL are immediate operands.
     fn equal_literal(&mut self, value: &Expr, text: &[u8]) -> Result<Int<'c>> {
         let ir = self.ir;
-        let capacity = self.layout(&value.ty, value.location)?.size();
+        let capacity = self.size_of(&value.ty, value.location)?;
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
         let mut bytes = text[..end].to_vec();
         bytes.push(0);

@@ -40,14 +40,14 @@ impl<'c> Lower<'_, '_, 'c> {
                     return Ok(place.pointer);
                 }
                 self.frame.reset(&mark);
-                let size = self.layout(&expression.ty, expression.location)?.size();
+                let size = self.size_of(&expression.ty, expression.location)?;
                 let copy = self.temporary(size);
                 self.read_memory(Spot::aligned(copy), &place, expression, Fill::Whole)?;
                 return Ok(copy);
             }
             _ => {}
         }
-        let size = self.layout(&expression.ty, expression.location)?.size();
+        let size = self.size_of(&expression.ty, expression.location)?;
         let copy = self.temporary(size);
         self.fill(expression, Spot::aligned(copy), Fill::Whole)?;
         Ok(copy)
@@ -66,7 +66,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::Str(text) => self.fill_literal(text, to, &expression.ty, how),
             ExprKind::StrConstant(source) => {
                 let from = self.str_constant(*source);
-                let size = self.layout(&expression.ty, location)?.size();
+                let size = self.size_of(&expression.ty, location)?;
                 let known = size.min(self.unit.program.config.max_strlen);
                 self.copy(to, Spot::aligned(from), known);
                 self.pad(to, known, size, how);
@@ -77,7 +77,7 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             ExprKind::Variable(_) => {
                 let from = self.memory(expression)?;
-                let size = self.layout(&expression.ty, location)?.size();
+                let size = self.size_of(&expression.ty, location)?;
                 self.copy(to, Spot::aligned(from), size);
             }
             ExprKind::MapValue { map, key } => self.fill_from_map(*map, key.as_deref(), to, expression)?,
@@ -198,7 +198,10 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.check(place, &member.ty, size);
             }
         }
-        let size = self.layout(&at.ty, at.location)?.size();
+        let size = self.size_of(&at.ty, at.location)?;
+        if let Type::Struct(id) = &at.ty {
+            self.check_whole(*id, size);
+        }
         if let (Type::Str(_), Fill::Whole, Reach::Kernel | Reach::User | Reach::Context) =
             (&at.ty, how, place.reach)
         {
@@ -236,7 +239,7 @@ impl<'c> Lower<'_, '_, 'c> {
         (at, how): (&Expr, Fill),
     ) -> Result<()> {
         let ir = self.ir;
-        let size = self.layout(&at.ty, at.location)?.size();
+        let size = self.size_of(&at.ty, at.location)?;
         let address = self.scalar(address)?;
         let most = self.bounded(length, size)?;
         if how == Fill::Whole {
@@ -291,7 +294,7 @@ impl<'c> Lower<'_, '_, 'c> {
 
     fn fill_inet(&mut self, to: Spot<'c>, family: Option<&Expr>, address: &Expr) -> Result<()> {
         let ir = self.ir;
-        let size = self.layout(&address.ty, address.location)?.size();
+        let size = self.size_of(&address.ty, address.location)?;
         let family = match family {
             Some(family) => self.scalar(family)?,
             None => ir.i64(if size == 16 { AF_INET6 } else { AF_INET }),

@@ -273,7 +273,7 @@ impl<'c> Lower<'_, '_, 'c> {
         to: Spot<'c>,
         at: &Expr,
     ) -> Result<()> {
-        let size = self.layout(&at.ty, at.location)?.size();
+        let size = self.size_of(&at.ty, at.location)?;
         if let Some((place, _)) = self.global(map) {
             self.copy(to, Spot::aligned(place), size);
             return Ok(());

@@ -25,6 +25,7 @@ use btaot_abi::value::ValueType;
 use btaot_semantic::program::{Body, Context, EventValue, Expr, ExprKind, Location, VarId};
 use btaot_semantic::types::Type;
 
+use super::core::type_size;
 use super::error::{CodegenError, Result};
 use super::helpers::Helper;
 use super::unit::{Unit, layout};
@@ -276,6 +277,15 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         layout(ty, &mut self.unit.tables, self.unit.program, location)
     }
 
+    /// Bytes of a value in memory.
+    fn size_of(&mut self, ty: &Type, location: Location) -> Result<u32> {
+        match (ty, type_size(ty, self.unit.program)) {
+            // A structure may be held even if it cannot be shown as a whole.
+            (Type::Struct(_) | Type::Array { .. }, Some(size)) => Ok(size),
+            _ => Ok(self.layout(ty, location)?.size()),
+        }
+    }
+
     /// Sends a record about an error at this place: a mistake of the script (`result` is 0) or a
     /// helper's failure.
     fn report(&mut self, fault: Fault, location: Location, result: Int<'c>) {
@@ -308,7 +318,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             self.at_entry(|ir| ir.store(word, ir.i64(0), 8));
             Home::Word(word)
         } else {
-            let size = self.layout(&variable.ty, body.location)?.size();
+            let size = self.size_of(&variable.ty, body.location)?;
             Home::Memory(self.pinned(size))
         };
         self.variables[index] = Some(home);

@@ -6,9 +6,9 @@ use btaot_semantic::types::{Origin, Space, StructId, Type};
 
 use super::read::Spot;
 use super::{Home, Lower};
-use crate::bpf::core::{Path, type_size};
+use crate::bpf::core::{FieldInfo, Path, type_size};
 use crate::bpf::error::Result;
-use crate::llvm::ir::{Access, Compare, Likely};
+use crate::llvm::ir::{Compare, Likely};
 use crate::llvm::{Int, Ptr};
 
 /// How a place is read.
@@ -126,30 +126,26 @@ impl<'c> Lower<'_, '_, 'c> {
                      structure that holds it",
                 );
             }
-            None => (Path { root: structure.name.clone(), members: Vec::new() }, base.pointer),
+            None => (Path::new(id, structure.name.clone()), base.pointer),
         };
-        path.members.push(member.name.display().into_owned());
+        path.push(member, self.unit.core.member_index(id, field));
         if structure.origin == Origin::Kernel {
-            self.unit.tables.core_root(&path.root);
+            self.unit.tables.core_root(&path.name);
         }
-        let pointer = self.relocated_member(base.pointer, id, field);
+        let pointer = self.relocated(root, &path);
         Ok(Place { pointer, reach: base.reach, align: 1, path: Some((path, root)) })
     }
 
-    /// The address of a member, at the offset that the target's BTF tells.
-    fn relocated_member(&mut self, base: Ptr<'c>, id: StructId, field: u32) -> Ptr<'c> {
-        let union = self.unit.program.structs[id].union;
-        let node = self.unit.core.structure(id, self.unit.debug);
-        let index = self.ir.i32(self.unit.core.member_index(id, field)).into();
-        let (name, arguments, element) = if union {
-            ("llvm.preserve.union.access.index", vec![base.into(), index], false)
-        } else {
-            let word = self.ir.i32(0).into();
-            ("llvm.preserve.struct.access.index", vec![base.into(), word, index], true)
-        };
-        let access = Access { element, node: Some(node) };
-        let types = [base.into(), base.into()];
-        self.ir.intrinsic(self.unit.module, name, &types, &arguments, access).into_pointer_value()
+    /// The address of a member, at the offset that the target's BTF tells. The pass-through keeps
+    /// LLVM from moving the addition away from the access, into which it is folded.
+    fn relocated(&mut self, root: Ptr<'c>, path: &Path) -> Ptr<'c> {
+        let ir = self.ir;
+        let offset = self.unit.member_relocation(path, FieldInfo::ByteOffset);
+        let member = ir.offset_by(root, ir.load(64, offset, 8));
+        let sequence = ir.i32(self.unit.core.next_sequence());
+        let types = [member.into(), member.into()];
+        let arguments = [sequence.into(), member.into()];
+        ir.intrinsic(self.unit.module, "llvm.bpf.passthrough", &types, &arguments).into_pointer_value()
     }
 
     fn element(&mut self, base: &Expr, index: &Expr) -> Result<Place<'c>> {
@@ -189,12 +185,12 @@ impl<'c> Lower<'_, '_, 'c> {
             && !program.structs[*id].name.is_empty()
         {
             self.unit.tables.core_root(&program.structs[*id].name);
-            let node = self.unit.core.structure(*id, self.unit.debug);
-            return Ok(self.type_size_relocation(node));
+            let variable = self.unit.size_relocation(*id);
+            return Ok(self.ir.load(64, variable, 8));
         }
         match type_size(element, program) {
             Some(size) => Ok(self.ir.i64(size.into())),
-            None => Ok(self.ir.i64(self.layout(element, base.location)?.size().into())),
+            None => Ok(self.ir.i64(self.size_of(element, base.location)?.into())),
         }
     }
 
@@ -229,7 +225,7 @@ impl<'c> Lower<'_, '_, 'c> {
         element: &Type,
         (inside, at): (Int<'c>, &Expr),
     ) -> Result<Place<'c>> {
-        let size = self.layout(element, at.location)?.size();
+        let size = self.size_of(element, at.location)?;
         let copy = self.temporary(size);
         let location = at.location;
         self.either(

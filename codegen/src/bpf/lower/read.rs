@@ -2,30 +2,19 @@
 
 use btaot_abi::Bytes;
 use btaot_semantic::program::{Expr, ExprKind};
-use btaot_semantic::types::{Origin, StructField, Type};
+use btaot_semantic::types::{Origin, StructField, StructId, Type};
 
 use super::Lower;
 use super::place::{Place, Reach};
 use super::scalar::shape;
-use crate::bpf::core::field_size;
+use crate::bpf::core::{FieldInfo, Path, field_size};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
-use crate::llvm::debug::Node;
-use crate::llvm::ir::{Access, Ir};
+use crate::llvm::ir::Ir;
 use crate::llvm::{Int, Ptr};
 
 /// Copies of more bytes than that are one helper call instead of loads and stores.
 const INLINE_COPY: u32 = 64;
-
-/// What `llvm.bpf.preserve.field.info` tells of a bit field (`enum BPFCoReRelo` of LLVM).
-#[derive(Clone, Copy)]
-#[repr(u64)]
-enum FieldInfo {
-    ByteOffset = 0,
-    ByteSize = 1,
-    LeftShift = 4,
-    RightShift = 5,
-}
 
 /// Memory of the program and the alignment that is certain of it: the verifier refuses accesses
 /// to the stack that are not aligned.
@@ -86,6 +75,15 @@ impl<'c> Lower<'_, '_, 'c> {
         }
     }
 
+    /// Notes that the code holds a whole structure of the kernel.
+    pub(super) fn check_whole(&mut self, id: StructId, size: u32) {
+        let structure = &self.unit.program.structs[id];
+        if structure.origin == Origin::Kernel && !structure.name.is_empty() {
+            self.unit.tables.core_root(&structure.name);
+            self.unit.tables.layout_check(Path::new(id, structure.name.clone()).check(size));
+        }
+    }
+
     fn read(&mut self, place: &Place<'c>, ty: &Type, at: &Expr) -> Result<Int<'c>> {
         let ir = self.ir;
         let (size, signed) = shape(&self.layout(ty, at.location)?);
@@ -138,20 +136,17 @@ impl<'c> Lower<'_, '_, 'c> {
     /// A bit field of a kernel structure: storage and position are the target's.
     fn relocated_bits(&mut self, place: Place<'c>, signed: bool, at: &Expr) -> Result<Int<'c>> {
         let ir = self.ir;
-        let Some((_, root)) = place.path else {
+        let Some((path, root)) = place.path else {
             return self.unsupported(at.location, "a bit field of a structure that has no name");
         };
-        let info = |lower: &mut Self, what: FieldInfo| {
-            let arguments = [place.pointer.into(), ir.i64(what as u64).into()];
-            let types = [place.pointer.into()];
-            let name = "llvm.bpf.preserve.field.info";
-            let value = ir.intrinsic(lower.unit.module, name, &types, &arguments, Access::default());
-            ir.zext(value.into_int_value())
+        let mut info = |what| {
+            let variable = self.unit.member_relocation(&path, what);
+            ir.load(64, variable, 8)
         };
-        let offset = info(self, FieldInfo::ByteOffset);
-        let size = info(self, FieldInfo::ByteSize);
-        let left = info(self, FieldInfo::LeftShift);
-        let right = info(self, FieldInfo::RightShift);
+        let offset = info(FieldInfo::ByteOffset);
+        let size = info(FieldInfo::ByteSize);
+        let left = info(FieldInfo::LeftShift);
+        let right = info(FieldInfo::RightShift);
         let copy = self.temporary(8);
         ir.store(copy, ir.i64(0), 8);
         // The offset is counted from where the chain of members started.
@@ -217,31 +212,14 @@ impl<'c> Lower<'_, '_, 'c> {
         }
     }
 
-    /// The target's size of a type, as a 64-bit value.
-    pub(super) fn type_size_relocation(&mut self, node: Node) -> Int<'c> {
-        const TYPE_SIZE: u64 = 1;
-        let sequence = self.unit.core.next_sequence();
-        let arguments = [self.ir.i32(sequence).into(), self.ir.i64(TYPE_SIZE).into()];
-        let access = Access { element: false, node: Some(node) };
-        let name = "llvm.bpf.preserve.type.info";
-        self.ir.zext(self.ir.intrinsic(self.unit.module, name, &[], &arguments, access).into_int_value())
-    }
-
     /// The target's value of an enumerator.
     pub(super) fn enumerator(&mut self, name: &Bytes, variant: &Bytes, value: i64) -> Int<'c> {
-        const ENUM_VALUE: u64 = 1;
         if name.is_empty() {
             return self.ir.i64(value as u64);
         }
         self.unit.tables.core_root(name);
-        let signed = value < 0;
-        let node = self.unit.debug.enumeration(name, 4, signed, &[(variant, value)]);
-        let sequence = self.unit.core.next_sequence();
-        let text = self.unit.enumerator_text(variant, value);
-        let arguments = [self.ir.i32(sequence).into(), text.into(), self.ir.i64(ENUM_VALUE).into()];
-        let access = Access { element: false, node: Some(node) };
-        let name = "llvm.bpf.preserve.enum.value";
-        self.ir.intrinsic(self.unit.module, name, &[], &arguments, access).into_int_value()
+        let variable = self.unit.enumerator_relocation(name, variant, value);
+        self.ir.load(64, variable, 8)
     }
 }
 

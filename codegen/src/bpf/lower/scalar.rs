@@ -264,7 +264,7 @@ impl<'c> Lower<'_, '_, 'c> {
             self.scalar(inner)?
         } else {
             // A text is true when it is not empty; an array of integers keeps its bytes.
-            let size = self.layout(&inner.ty, location)?.size();
+            let size = self.size_of(&inner.ty, location)?;
             let memory = self.memory(inner)?;
             let bits = match (&inner.ty, size) {
                 (Type::Str(_), _) | (_, 1) => 8,

@@ -17,7 +17,7 @@ impl Lower<'_, '_, '_> {
         for variable in walk::read_before_set(body) {
             if let Home::Memory(piece) = self.variable(variable)? {
                 let ty = &body.variables[variable.0 as usize].ty;
-                let size = self.layout(ty, body.location)?.size();
+                let size = self.size_of(ty, body.location)?;
                 let memory = self.piece(piece);
                 self.zero(Spot::aligned(memory), size);
             }
@@ -93,7 +93,7 @@ impl Lower<'_, '_, '_> {
             Home::Memory(piece) => {
                 // A value that reads the variable itself cannot be built in its place.
                 if walk::mentions(value, variable) {
-                    let size = self.layout(&value.ty, value.location)?.size();
+                    let size = self.size_of(&value.ty, value.location)?;
                     let from = self.memory(value)?;
                     let to = self.piece(piece);
                     self.copy(Spot::aligned(to), Spot::aligned(from), size);
