@@ -7,7 +7,7 @@ use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::features::FEATURES;
 use btaot_abi::metadata::{Metadata, Program};
 
-use crate::features::Features;
+use crate::features::{Features, may_ask};
 use crate::sys::machine::release;
 
 const OPTIONS: &str = "\
@@ -105,6 +105,10 @@ pub fn info(metadata: &Metadata) -> String {
     }
     let has_btf = Path::new("/sys/kernel/btf/vmlinux").exists();
     let _ = writeln!(text, "kernel:       {}, {} BTF", release(), if has_btf { "with" } else { "without" });
+    if !may_ask() {
+        text.push_str("  its features show with root's privileges only\n");
+        return text;
+    }
     let features = Features::new(&metadata.features);
     for row in FEATURES {
         let fixed = metadata.features.iter().any(|(feature, _)| *feature == row.feature);

@@ -34,6 +34,11 @@ impl Features {
     }
 }
 
+/// Whether this process may load programs, and so find features out.
+pub fn may_ask() -> bool {
+    load(&program(None), None, &mut []).is_ok()
+}
+
 fn ask(feature: KernelFeature) -> bool {
     /// Numbers of helpers (`include/uapi/linux/bpf.h`).
     const GET_ATTACH_COOKIE: i32 = 174;

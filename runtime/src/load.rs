@@ -170,8 +170,6 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::CString;
-
     use btaot_abi::metadata::Location;
 
     use super::script_line;
@@ -179,14 +177,7 @@ mod tests {
 
     #[test]
     fn the_log_leads_to_the_script() {
-        let image = Image {
-            instructions: Vec::new(),
-            license: CString::default(),
-            name: String::new(),
-            functions: (Vec::new(), 0),
-            lines: (Vec::new(), 0),
-            line_numbers: vec![(0, 3), (4, 5), (6, 0), (9, 8)],
-        };
+        let image = Image { line_numbers: vec![(0, 3), (4, 5), (6, 0), (9, 8)], ..Image::default() };
         let start = Location { line: 1, column: 1, end_column: 2 };
         let log = ["0: (b7) r1 = 0", "; comment", "7: (85) call unknown#999", "invalid func unknown#999"];
         let log = log.map(str::to_owned);

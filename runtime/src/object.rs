@@ -67,7 +67,7 @@ pub fn link(object: &mut Object, maps: &[(String, RawFd, Map)]) -> Result<(), Ob
 }
 
 /// A program ready to be loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Image {
     /// Instructions with all relocations done.
     pub instructions: Vec<bpf_insn>,

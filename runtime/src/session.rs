@@ -16,7 +16,7 @@ use crate::features::Features;
 use crate::kernel_btf::{self, KernelBtfError};
 use crate::load::{LoadError, Loader, load_btf};
 use crate::maps::{MapError, Maps, Sizes};
-use crate::object::{self, ObjectError};
+use crate::object::{self, Image, ObjectError};
 use crate::options::Options;
 use crate::plan::plan;
 use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
@@ -222,6 +222,8 @@ impl<'m> Session<'m> {
             errors.extend(attacher.attach(&mut jobs[job], &mut links));
         }
         let left = self.probes.len() - errors.len();
+        // What was kept for other ways of attaching is no longer needed.
+        jobs.iter_mut().for_each(|job| job.image = Image::default());
         self.jobs = jobs;
         self.links = links;
         self.btf = None;

@@ -260,3 +260,27 @@ fn refusals_name_the_place_and_the_cause() {
     assert!(error.to_string().contains("invalid"), "{error}");
     assert_eq!(error.exit_code(), 255);
 }
+
+#[test]
+fn parameters_that_do_not_fit() {
+    let int = |source: IntSource| IntSlot { source, doc: source.doc() };
+    let text = |source: StrSource| StrSlot { source, doc: source.doc() };
+    let mut metadata = metadata(Vec::new());
+    metadata.constants.ints = vec![int(IntSource::Positional(2))];
+    metadata.constants.strings = vec![text(StrSource::Positional(1))];
+    let script = Script { metadata, object: &[], source: None };
+    let refusal = |positional: &[&str]| {
+        let positional = positional.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let options = Options { positional, ..Options::default() };
+        Session::load(&script, &options).expect_err("refused").to_string()
+    };
+    assert_eq!(refusal(&["", "12 "]), "parameter $2 is used as a number, but `12 ` is none");
+    let long = "x".repeat(64);
+    assert_eq!(
+        refusal(&[&long]),
+        "parameter $1 has 64 bytes, more than the 63 that strings of this tool hold; compile the script with a \
+         larger max_strlen"
+    );
+    // Missing parameters are 0 and empty; then comes the object, which is none.
+    assert!(refusal(&[&long[..63]]).starts_with("the tool's eBPF object is not readable"));
+}
