@@ -50,7 +50,9 @@ fn text(diagnostic: &Diagnostic, sources: &Sources, color: Color) -> String {
     };
     let config = Config::default().with_index_type(IndexType::Byte).with_color(color == Color::Always);
     let place = |span: Span| (span.file, drawable(sources.get(span.file), span));
-    let primary = Mark::new(place(diagnostic.span)).with_color(ink).with_message(&diagnostic.label);
+    // Without a message ariadne does not underline the place.
+    let label = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
+    let primary = Mark::new(place(diagnostic.span)).with_color(ink).with_message(label);
     let mut report = Report::build(kind, place(diagnostic.span))
         .with_config(config)
         .with_code(diagnostic.code)

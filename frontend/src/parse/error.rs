@@ -59,6 +59,10 @@ impl<'s> Failure<'s> {
             }
             None => (0, BTreeSet::new()),
         };
+        // Directly behind a word its own next letters are wanted too; they are not another token.
+        if at > 0 && is_word(text.as_bytes()[at - 1]) {
+            wanted.retain(|token: &String| !matches!(token.as_str(), "A..Z" | "a..z" | "0..9" | "_"));
+        }
         if at > 0 && text.as_bytes()[at - 1] == b'$' {
             at -= 1;
             wanted = BTreeSet::from(["$".to_owned()]);
@@ -107,10 +111,15 @@ impl<'s> Failure<'s> {
         };
         let problem = Diagnostic::error(Code::Syntax, found, message).with_hint_opt(self.hint(word));
         match scan::scan(self.source.text().as_bytes()) {
-            Some(Finding::Mismatch { open: Some(open), close }) if close == self.at => {
-                let text = &self.source.text()[open..=open];
-                problem
-                    .with_secondary(self.source.span(open, open + 1), format!("this `{text}` is still open"))
+            Some(Finding::Mismatch { open: Some(open), close }) if open < self.at && self.at <= close => {
+                let bracket = &self.source.text()[open..=open];
+                let is_wanted = self.wants(scan::partner_text(bracket));
+                let label = format!("this `{bracket}` is still open");
+                if is_wanted {
+                    problem.with_secondary(self.source.span(open, open + 1), label)
+                } else {
+                    problem
+                }
             }
             _ => problem,
         }
@@ -156,7 +165,9 @@ impl<'s> Failure<'s> {
         for token in [";", ")", "]", "}", "{", ",", ":", "=", "("] {
             let inside = expression && matches!(token, "(" | "{");
             let in_attach_point = (top || spread || attach) && matches!(token, ":" | "=" | "]");
-            add(self.wants(token) && !inside && !in_attach_point, &format!("`{token}`"));
+            // A call or an assignment could always follow a name, but is seldom what is missing.
+            let far = token == "=" && self.wants(";") || token == "(" && (self.wants("[") || self.wants(")"));
+            add(self.wants(token) && !inside && !in_attach_point && !far, &format!("`{token}`"));
         }
         add(spread && self.wants("/"), "a predicate");
         // Where nothing closes the expression, it is the predicate's slash that is missing.
@@ -175,6 +186,7 @@ impl<'s> Failure<'s> {
             {
                 "put the condition in parentheses"
             }
+            "=" if !["]", "struct", ":"].iter().any(|token| self.wants(token)) => "to compare, write `==`",
             "$" => "variables are `$name`, positional parameters `$1`",
             _ => return None,
         };

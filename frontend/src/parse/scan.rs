@@ -148,6 +148,15 @@ fn partner(open: u8) -> u8 {
     }
 }
 
+/// The closing bracket of an opening one, as text.
+pub(super) fn partner_text(open: &str) -> &'static str {
+    match open {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    }
+}
+
 /// Letters, digits and `_`.
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'

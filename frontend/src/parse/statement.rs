@@ -84,13 +84,14 @@ impl Builder<'_> {
             return StmtKind::Discard(value);
         }
         if !is_assignable(&target) {
-            let hint = match target.kind {
+            let hint = match &target.kind {
+                ExprKind::Ident(name) => format!("variables begin with `$`: `${name}`"),
                 ExprKind::TupleField { .. } | ExprKind::Field { .. } | ExprKind::Index { .. } => {
-                    "tuples, records and what lies in memory do not change; build a new value"
+                    "tuples, records and what lies in memory do not change; build a new value".to_owned()
                 }
-                _ => "only `$variables`, `@maps` and `@map[elements]` can",
+                _ => "only `$variables`, `@maps` and `@map[elements]` can".to_owned(),
             };
-            self.error(Code::NotAssignable, place, "this cannot be assigned").hint = Some(hint.to_owned());
+            self.error(Code::NotAssignable, place, "this cannot be assigned").hint = Some(hint);
         }
         StmtKind::Assign { target, op: operator(symbol), value }
     }
