@@ -21,6 +21,9 @@ pub enum TracefsError {
          run `mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     Missing(io::Error),
+    /// The mount of our own can only be reached through /proc.
+    #[error("neither tracefs nor /proc is mounted; run `mount -t proc proc /proc`")]
+    NoProc,
     /// A file of it cannot be read.
     #[error("{}: {error}", path.display())]
     Read {
@@ -50,7 +53,7 @@ impl Tracefs {
     /// this process sees.
     ///
     /// # Errors
-    /// [`TracefsError::Missing`], usually for want of privileges.
+    /// [`TracefsError::Missing`], usually for want of privileges, and [`TracefsError::NoProc`].
     pub fn locate() -> Result<Self, TracefsError> {
         let mounted = PLACES.iter().map(Path::new).find(|place| place.join("events").is_dir());
         if let Some(root) = mounted {
@@ -58,6 +61,9 @@ impl Tracefs {
         }
         let mount = private_mount(c"tracefs").map_err(TracefsError::Missing)?;
         let root = PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd()));
+        if !root.join("events").is_dir() {
+            return Err(TracefsError::NoProc);
+        }
         Ok(Self { root, _mount: Some(mount) })
     }
 

@@ -138,7 +138,7 @@ impl<'a> Attacher<'a> {
     /// Attaches all probes of a program; the links keep it attached.
     ///
     /// # Errors
-    /// One for each probe that could not be attached; the others are.
+    /// One for each probe whose place does not exist (the others are attached), or just the first refusal.
     pub fn attach(&self, job: &mut Job, links: &mut Vec<OwnedFd>) -> Vec<AttachError> {
         let points: Vec<Point<'_>> = self.points(&job.probes).collect();
         let multi = match job.loaded.attach {
@@ -162,7 +162,9 @@ impl<'a> Attacher<'a> {
         for point in &points {
             match self.attach_one(definition, &job.loaded, point) {
                 Ok(made) => links.extend(made),
-                Err(error) => errors.push(error),
+                Err(error @ AttachError::Missing(_)) => errors.push(error),
+                // The tool will not start, and the rest would fail for the same reason.
+                Err(error) => return vec![error],
             }
         }
         errors

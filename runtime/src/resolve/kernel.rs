@@ -92,8 +92,13 @@ fn select<'a>(
             wildcard::matches(module, found.as_bytes())
         }
     };
-    // Parts that the compiler split off are not whole functions.
-    let whole = |name: &str| !name.contains(".part.") && !name.contains(".cold");
+    // Parts that the compiler split off and the padding in front of functions are not whole functions.
+    let whole = |name: &str| {
+        !name.contains(".part.")
+            && !name.contains(".cold")
+            && !name.starts_with("__pfx_")
+            && !name.starts_with("__cfi_")
+    };
     let wanted = functions.filter(|(name, module)| {
         wildcard::matches(pattern, name.as_bytes()) && whole(name) && in_module(*module)
     });
