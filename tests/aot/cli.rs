@@ -149,7 +149,7 @@ fn absent_probe_target_is_a_note(folder: &Path) -> Checked {
 
 fn features_can_be_fixed(folder: &Path) -> Checked {
     let known = process::run(btaot().args(["--feature", "+no_such_feature", "-e", HELLO]))?;
-    let Some(name) = btaot_grammar::vocabulary::KernelFeature::names().next() else {
+    let Some(name) = btaot_grammar::vocabulary::feature::names().next() else {
         return Err("the vocabulary has no features".into());
     };
     // The refusal lists what there is, so that a user need not look elsewhere.

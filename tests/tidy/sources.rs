@@ -179,7 +179,7 @@ fn vocabulary() -> Vec<&'static str> {
     use btaot_grammar::vocabulary as v;
     let mut names: Vec<&str> = v::Builtin::names().chain(v::Function::names()).collect();
     names.extend(v::ProbeKind::names().chain(v::MapKind::names()));
-    names.extend(v::ConfigKey::names().chain(v::KernelFeature::names()));
+    names.extend(v::ConfigKey::names().chain(v::feature::names()));
     names.extend(v::SoftwareEvent::names().chain(v::HardwareEvent::names()));
     // Aliases of one or two letters stand for other things as well, such as the types of symbols.
     names.retain(|name| name.len() > 2);
