@@ -8,7 +8,7 @@ use aya_obj::btf::Btf as AyaBtf;
 use aya_obj::generated::bpf_insn;
 use aya_obj::{Function, Map, Object};
 use btaot_abi::metadata::Program;
-use btaot_btf::MiniBtf;
+use btaot_btf::{Btf, MiniBtf};
 use thiserror::Error;
 
 /// Why the object cannot be used. All but relocations are mistakes of the compiler.
@@ -45,6 +45,16 @@ fn explain(error: &dyn std::error::Error) -> String {
 /// Parses the object.
 pub fn parse(bytes: &[u8]) -> Result<Object, ObjectError> {
     Object::parse(bytes).map_err(|error| ObjectError::Parse(explain(&error)))
+}
+
+/// The object's BTF; empty if it has none.
+pub fn own_types(object: &Object) -> Vec<u8> {
+    object.btf.as_ref().map(AyaBtf::to_bytes).unwrap_or_default()
+}
+
+/// Makes the object's BTF answer questions.
+pub fn scan_own_types(bytes: &[u8]) -> Result<Btf<'_>, ObjectError> {
+    Btf::scan(bytes, None).map_err(|error| ObjectError::Parse(error.to_string()))
 }
 
 /// Adjusts field accesses to the kernel's types.

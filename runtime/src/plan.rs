@@ -5,7 +5,7 @@
 //! one relocation of the object.
 
 use btaot_abi::metadata::{Metadata, TracepointArgs};
-use btaot_btf::{MiniBtf, SynthField, SynthStruct};
+use btaot_btf::{Btf, MiniBtf};
 
 use crate::resolve::{Place, Probe};
 use crate::tracefs::FormatField;
@@ -26,28 +26,21 @@ struct Layout<'m> {
 }
 
 impl Variant<'_> {
-    /// Adds the structures of this variant to the kernel's types.
-    pub fn describe(&self, types: &mut MiniBtf) {
+    /// Adds the structures of this variant to the kernel's types. `local` is the object's own BTF, whose
+    /// types of the fields were checked to have the target's sizes.
+    pub fn describe(&self, types: &mut MiniBtf, local: &Btf<'_>) {
         for layout in &self.layouts {
-            let field = |field: &'_ FormatField| -> (u32, u32) { (field.offset, field.size) };
-            let end = layout.fields.iter().map(field).map(|(offset, size)| offset.saturating_add(size));
-            let fields: Vec<SynthField<'_>> = layout.fields.iter().map(synth).collect();
-            types.add_struct(&SynthStruct {
-                name: layout.structure,
-                size: end.max().unwrap_or(0),
-                fields: &fields,
+            let end = |field: &FormatField| field.offset.saturating_add(field.size);
+            let size = layout.fields.iter().map(end).max().unwrap_or(0);
+            types.add_moved(local, layout.structure, size, |name| {
+                layout.fields.iter().find(|field| field.name == name).map(|field| field.offset)
             });
         }
     }
-}
 
-fn synth(field: &FormatField) -> SynthField<'_> {
-    SynthField {
-        name: &field.name,
-        offset: field.offset,
-        size: field.size,
-        signed: field.signed,
-        array: field.array,
+    /// Whether the variant has structures of its own.
+    pub fn has_layouts(&self) -> bool {
+        !self.layouts.is_empty()
     }
 }
 

@@ -180,7 +180,10 @@ impl<'m> Session<'m> {
         for variant in plan(self.metadata, &self.probes) {
             let mut object = first.take().map_or_else(|| object::parse(bytes), Ok)?;
             let mut types = types.clone();
-            variant.describe(&mut types);
+            if variant.has_layouts() {
+                let local = object::own_types(&object);
+                variant.describe(&mut types, &object::scan_own_types(&local)?);
+            }
             object::relocate_types(&mut object, types)?;
             object::link(&mut object, &maps)?;
             for (program, probes) in variant.copies {

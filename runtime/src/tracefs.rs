@@ -132,10 +132,6 @@ pub struct FormatField {
     pub offset: u32,
     /// Bytes; arrays count whole.
     pub size: u32,
-    /// Whether the integer is signed.
-    pub signed: bool,
-    /// Number of elements, 0 for a scalar.
-    pub array: u32,
 }
 
 impl Format {
@@ -155,23 +151,10 @@ fn field(line: &str) -> Option<FormatField> {
     let declaration = parts.next()?;
     let mut number = |key: &str| parts.next()?.strip_prefix(key)?.parse::<u32>().ok();
     let (offset, size) = (number("offset:")?, number("size:")?);
-    // Very old kernels do not say it.
-    let signed = number("signed:").unwrap_or(0) != 0;
-    let (name, array) = declarator(declaration, size)?;
-    Some(FormatField { name, offset, size, signed, array })
-}
-
-/// Takes name and number of elements from a declaration such as `char name[16]`.
-fn declarator(declaration: &str, size: u32) -> Option<(String, u32)> {
-    let word = declaration.rsplit(|c: char| c.is_whitespace() || c == '*').next()?;
-    let Some((name, len)) = word.split_once('[') else { return Some((word.to_owned(), 0)) };
-    let len = len.split_once(']')?.0;
-    // A dynamic array's field is the 32-bit word that tells where it is: `__data_loc char[] name`.
-    if name.is_empty() {
-        return None;
-    }
-    // A length that is an expression of the kernel's source counts as bytes.
-    Some((name.to_owned(), len.parse().unwrap_or(size).max(1)))
+    // `__data_loc char[] name` is the 32-bit word that tells where a dynamic array is.
+    let name = declaration.rsplit(|c: char| c.is_whitespace() || c == '*').next()?;
+    let name = name.split('[').next().filter(|name| !name.is_empty())?;
+    Some(FormatField { name: name.to_owned(), offset, size })
 }
 
 #[cfg(test)]
@@ -197,22 +180,17 @@ print fmt: \"dfd: 0x%08lx, field:\", ((unsigned long)(REC->dfd))
     fn formats() {
         let format = Format::parse(OPENAT).expect("well-formed");
         assert_eq!(format.id, 614);
-        let field = |name: &str, offset, size, signed, array| FormatField {
-            name: name.to_owned(),
-            offset,
-            size,
-            signed,
-            array,
-        };
         let expected = [
-            field("common_type", 0, 2, false, 0),
-            field("common_pid", 4, 4, true, 0),
-            field("__syscall_nr", 8, 4, true, 0),
-            field("filename", 24, 8, false, 0),
-            field("comm", 32, 16, false, 16),
-            field("name", 48, 4, false, 0),
-            field("args", 56, 48, false, 6),
+            ("common_type", 0, 2),
+            ("common_pid", 4, 4),
+            ("__syscall_nr", 8, 4),
+            ("filename", 24, 8),
+            ("comm", 32, 16),
+            ("name", 48, 4),
+            ("args", 56, 48),
         ];
+        let expected =
+            expected.map(|(name, offset, size)| FormatField { name: name.to_owned(), offset, size });
         assert_eq!(format.fields, expected);
         assert_eq!(Format::parse("format:\n"), None);
         assert_eq!(Format::parse("ID: 1\n\tfield:int x;\toffset:a;\tsize:4;\n"), None);

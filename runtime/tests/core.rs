@@ -4,7 +4,7 @@ mod support;
 
 use aya_obj::generated::bpf_insn;
 use aya_obj::{Object, btf::Btf as AyaBtf};
-use btaot_btf::{Btf, MiniBtf, SynthField, SynthStruct};
+use btaot_btf::{Btf, MiniBtf};
 
 /// Instructions of the only program, relocated against `types`.
 fn relocated(object: &[u8], types: &[u8]) -> Vec<(u8, i16, i32)> {
@@ -32,18 +32,16 @@ fn mini_btf_relocates_like_the_whole() {
 }
 
 #[test]
-fn synthesised_structures_relocate() {
+fn records_of_tracepoints_relocate() {
     let Some(object) = support::build("tracepoint.bpf.c") else { return };
-    let field = |name, offset, size, array| SynthField { name, offset, size, signed: false, array };
+    let local = Object::parse(&object).expect("well-formed").btf.expect("it has BTF").to_bytes();
+    let local = Btf::scan(&local, None).expect("valid");
+    let places = [("nr", 12), ("comm", 24), ("args", 40), ("name", 64), ("state", 72)];
+    let place = |name: &str| places.iter().find(|(known, _)| *known == name).map(|(_, offset)| *offset);
     let mut mini = MiniBtf::new();
-    mini.add_struct(&SynthStruct {
-        name: "trace_args",
-        size: 64,
-        fields: &[field("nr", 12, 4, 0), field("comm", 24, 16, 16), field("args", 40, 24, 3)],
-    });
-    let loads: Vec<i16> = relocated(&object, &mini.finish())
-        .into_iter()
-        .filter_map(|(code, offset, _)| (code & 7 == 1).then_some(offset))
-        .collect();
-    assert_eq!(loads, [12, 24 + 3, 40 + 16]);
+    assert!(mini.add_moved(&local, "trace_args", 80, place));
+    let relocated = relocated(&object, &mini.finish());
+    let loads: Vec<i16> =
+        relocated.into_iter().filter_map(|(code, offset, _)| (code & 7 == 1).then_some(offset)).collect();
+    assert_eq!(loads, [12, 24 + 3, 40 + 16, 64, 72]);
 }

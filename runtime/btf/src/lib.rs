@@ -18,7 +18,7 @@ mod types;
 
 pub use error::BtfError;
 pub use layout::Field;
-pub use mini::{MiniBtf, SynthField, SynthStruct};
+pub use mini::MiniBtf;
 pub use raw::Kind;
 pub use scan::{Btf, TypeId};
 pub use types::{Def, Enumerator, Enumerators, Member, Members, Param, Params, SectionVar, SectionVars};

@@ -16,47 +16,12 @@ pub struct MiniBtf {
     /// Offsets of the strings written so far.
     interned: HashMap<String, u32>,
     /// Types with a number, whether written yet or not. The key is the source blob and the number there.
-    numbers: HashMap<(usize, TypeId), u32>,
-    /// The numbers of the types that the writer made itself.
-    made: HashMap<Made, u32>,
+    numbers: HashMap<(u64, TypeId), u32>,
     next: u32,
 }
 
 /// The number of `void *`.
 const VOID_POINTER: u32 = 1;
-
-/// Types that have no counterpart in a source blob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Made {
-    Int { size: u8, signed: bool },
-    Array { element: u32, len: u32 },
-}
-
-/// A struct whose layout is known from elsewhere than BTF, for example from a tracepoint's format file.
-#[derive(Debug, Clone, Copy)]
-pub struct SynthStruct<'a> {
-    /// The name that relocations look for.
-    pub name: &'a str,
-    /// Size in bytes.
-    pub size: u32,
-    /// The fields, ascending by offset.
-    pub fields: &'a [SynthField<'a>],
-}
-
-/// A field of a [`SynthStruct`]: an integer, or an array of integers.
-#[derive(Debug, Clone, Copy)]
-pub struct SynthField<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// Offset in bytes.
-    pub offset: u32,
-    /// Size of the whole field in bytes. A size that is no integer's is written as an array of bytes.
-    pub size: u32,
-    /// Whether the integer is signed.
-    pub signed: bool,
-    /// Number of elements, 0 for a plain integer.
-    pub array: u32,
-}
 
 impl Default for MiniBtf {
     /// A BTF of just `void *`, which stands for all pointers.
@@ -66,7 +31,6 @@ impl Default for MiniBtf {
             strings: vec![0],
             interned: HashMap::new(),
             numbers: HashMap::new(),
-            made: HashMap::new(),
             next: VOID_POINTER + 1,
         };
         mini.write(&[0, info(Kind::Ptr, 0), 0], &[]);
@@ -102,6 +66,11 @@ impl MiniBtf {
         for root in roots {
             self.number(btf, root, &mut pending);
         }
+        self.write_pending(btf, pending);
+    }
+
+    /// Writes the types that have got a number, and those that they hold.
+    fn write_pending(&mut self, btf: &Btf<'_>, mut pending: Vec<TypeId>) {
         // Numbers are given in the order of discovery, and records must stand in the order of numbers.
         let mut next = 0;
         while let Some(&id) = pending.get(next) {
@@ -173,58 +142,33 @@ impl MiniBtf {
         }
     }
 
-    /// Adds a struct that no BTF describes.
-    pub fn add_struct(&mut self, synth: &SynthStruct<'_>) {
-        let mut tail = Vec::with_capacity(synth.fields.len() * 12);
-        // The format's count of members has 16 bits.
-        let fields = &synth.fields[..synth.fields.len().min(0xffff)];
-        for field in fields {
-            let name = self.intern(field.name);
-            let ty = self.field_type(field);
-            for word in [name, ty, field.offset.saturating_mul(8)] {
+    /// Copies a struct of `btf`, but puts each member at the byte that `place` tells; members without a
+    /// place are left out. So a layout that is known from elsewhere than BTF (a tracepoint's format file)
+    /// meets relocations in the very types that these were made from. `size` is the struct's, in bytes.
+    /// False if there is no such struct.
+    pub fn add_moved(
+        &mut self,
+        btf: &Btf<'_>,
+        name: &str,
+        size: u32,
+        place: impl Fn(&str) -> Option<u32>,
+    ) -> bool {
+        let Some(id) = btf.find(Kind::Struct, name) else { return false };
+        let mut pending = Vec::new();
+        let mut tail = Vec::new();
+        for member in btf.members(id) {
+            let Some(offset) = place(member.name) else { continue };
+            let name = self.intern(member.name);
+            let ty = self.number(btf, member.ty, &mut pending);
+            for word in [name, ty, offset.saturating_mul(8)] {
                 tail.extend(word.to_le_bytes());
             }
         }
-        let name = self.intern(synth.name);
+        self.write_pending(btf, pending);
+        let name = self.intern(name);
         self.next += 1;
-        self.write(&[name, info(Kind::Struct, fields.len() as u32), synth.size], &tail);
-    }
-
-    fn field_type(&mut self, field: &SynthField<'_>) -> u32 {
-        let scalar = |size: u32| matches!(size, 1 | 2 | 4 | 8);
-        if field.array == 0 && scalar(field.size) {
-            return self.make(Made::Int { size: field.size as u8, signed: field.signed });
-        }
-        let count = field.array.max(1);
-        let size = field.size / count;
-        let (size, len) =
-            if scalar(size) && size * count == field.size { (size, count) } else { (1, field.size) };
-        let element = self.make(Made::Int { size: size as u8, signed: field.signed });
-        self.make(Made::Array { element, len })
-    }
-
-    fn make(&mut self, made: Made) -> u32 {
-        if let Some(&number) = self.made.get(&made) {
-            return number;
-        }
-        let (head, tail) = match made {
-            Made::Int { size, signed } => {
-                let name = self.intern(&format!("{}{}", if signed { 's' } else { 'u' }, u32::from(size) * 8));
-                let encoding = (u32::from(signed) << 24) | (u32::from(size) * 8);
-                ([name, info(Kind::Int, 0), u32::from(size)], encoding.to_le_bytes().to_vec())
-            }
-            Made::Array { element, len } => {
-                let index = self.make(Made::Int { size: 4, signed: false });
-                let words = [element, index, len];
-                let tail = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-                ([0, info(Kind::Array, 0), 0], tail)
-            }
-        };
-        let number = self.next;
-        self.next += 1;
-        self.made.insert(made, number);
-        self.write(&head, &tail);
-        number
+        self.write(&[name, info(Kind::Struct, (tail.len() / 12) as u32), size], &tail);
+        true
     }
 
     fn write(&mut self, head: &[u32; 3], tail: &[u8]) {

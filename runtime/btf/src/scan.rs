@@ -1,9 +1,14 @@
 //! Validates a blob and answers questions by id and by name.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::{
     BtfError, Kind,
     raw::{self, Record, u32_at},
 };
+
+/// The number of blobs scanned so far.
+static SCANNED: AtomicU64 = AtomicU64::new(0);
 
 /// The number of a type. Numbers start at 1; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +31,8 @@ pub struct Btf<'d> {
     base: Option<&'d Btf<'d>>,
     first_id: u32,
     first_string: u32,
+    /// Tells this blob from all others that this process has scanned.
+    identity: u64,
 }
 
 impl<'d> Btf<'d> {
@@ -46,6 +53,7 @@ impl<'d> Btf<'d> {
             base,
             first_id: base.map_or(1, Self::end_id),
             first_string: base.map_or(0, Self::end_string),
+            identity: SCANNED.fetch_add(1, Ordering::Relaxed),
         };
         btf.fill()?;
         Ok(btf)
@@ -90,9 +98,9 @@ impl<'d> Btf<'d> {
         }
     }
 
-    /// Where the owned bytes lie: tells two blobs apart.
-    pub(crate) fn identity(&self) -> usize {
-        self.types.as_ptr().addr()
+    /// A number of its own for each scanned blob.
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The record of `id`; none for void and for numbers that do not exist.

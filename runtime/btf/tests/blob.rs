@@ -1,6 +1,6 @@
 //! Scanning and writing on small blobs that are built here, word by word.
 
-use btaot_btf::{Btf, BtfError, Def, Enumerator, Kind, Member, MiniBtf, SynthField, SynthStruct, TypeId};
+use btaot_btf::{Btf, BtfError, Def, Enumerator, Kind, Member, MiniBtf, TypeId};
 
 /// Builds a blob: records are given as words, strings as one section.
 #[derive(Default)]
@@ -118,14 +118,11 @@ fn mini_btf_keeps_layouts_and_drops_pointees() {
     let btf = Btf::scan(&bytes, None).expect("valid");
     let mut mini = MiniBtf::new();
     assert_eq!(mini.add_roots(&btf, &["t", "e", "nothing"]), [true, true, false]);
-    mini.add_struct(&SynthStruct {
-        name: "trace_event_x",
-        size: 40,
-        fields: &[
-            SynthField { name: "nr", offset: 8, size: 8, signed: true, array: 0 },
-            SynthField { name: "args", offset: 16, size: 24, signed: false, array: 6 },
-        ],
-    });
+    let places = [("a", 40), ("p", 8), ("v", 16)];
+    let place = |name: &str| places.iter().find(|(known, _)| *known == name).map(|(_, offset)| *offset);
+    let other = Btf::scan(&bytes, None).expect("valid");
+    assert!(mini.add_moved(&other, "s", 48, place));
+    assert!(!mini.add_moved(&other, "nothing", 48, place));
     let blob = mini.finish();
     let mini = Btf::scan(&blob, None).expect("valid");
     for path in [&["a"] as &[&str], &["b"], &["c"], &["p"], &["v"], &[]] {
@@ -138,11 +135,12 @@ fn mini_btf_keeps_layouts_and_drops_pointees() {
     }
     let pointer = mini.field_size_offset("s", &["p"]).expect("there");
     assert_eq!(mini.pointee(pointer.ty), Some(TypeId::VOID));
-    let nr = mini.field_size_offset("trace_event_x", &["nr"]).expect("there");
-    assert!(matches!(mini.def(nr.ty), Def::Int { size: 8, signed: true, .. }));
-    let args = mini.field_size_offset("trace_event_x", &["args"]).expect("there");
-    assert_eq!((args.bit_offset, args.bit_size), (128, 192));
-    assert!(matches!(mini.def(args.ty), Def::Array { len: 6, .. }));
+    let structs: Vec<TypeId> = mini.own_ids().filter(|&id| mini.kind(id) == Kind::Struct).collect();
+    let moved = *structs.last().expect("there are two");
+    let place = |name| mini.member(moved, name).map(|field| (field.bit_offset, field.bit_size));
+    assert_eq!(structs.len(), 2);
+    assert_eq!(["a", "b", "p", "v"].map(place), [Some((320, 32)), None, Some((64, 64)), Some((128, 128))]);
+    assert_eq!(mini.size(moved), Some(48));
 }
 
 #[test]
