@@ -13,6 +13,9 @@ use crate::object::Image;
 use crate::sys::bpf::{self, DebugInfo, ProgramSpec};
 use crate::sys::machine::release;
 
+/// A call that is put in place of an instruction that cannot be relocated, as the verifier's log names it.
+const POISON: &str = "unknown#195896080";
+
 /// The kernel refused a program.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -21,6 +24,19 @@ pub enum LoadError {
         "loading eBPF programs is not permitted; run the tool with sudo, or give it CAP_BPF and CAP_PERFMON"
     )]
     Permission,
+    /// A relocation found nothing to adjust to.
+    #[error(
+        "{script}:{line}: the kernel ({release}) has no such type or field as the program of this line reads; \
+         compile the script for this kernel"
+    )]
+    Lacks {
+        /// The script.
+        script: String,
+        /// The line of the script.
+        line: u32,
+        /// The kernel's release.
+        release: String,
+    },
     /// The verifier rejects it, or it uses what this kernel lacks.
     #[error("{script}:{line}: the kernel ({release}) refuses the program of this line: {error}{}", tail(log))]
     Refused {
@@ -124,13 +140,13 @@ impl Loader<'_> {
         let len = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
         let text = String::from_utf8_lossy(&log[..len]);
         let log: Vec<String> = text.lines().filter(|line| !is_statistics(line)).map(str::to_owned).collect();
-        LoadError::Refused {
-            script: self.metadata.script.display().into_owned(),
-            line: script_line(&log, image, program.location),
-            release: release(),
-            error,
-            log,
+        let script = self.metadata.script.display().into_owned();
+        let line = script_line(&log, image, program.location);
+        let release = release();
+        if log.iter().any(|line| line.contains(POISON)) {
+            return LoadError::Lacks { script, line, release };
         }
+        LoadError::Refused { script, line, release, error, log }
     }
 }
 

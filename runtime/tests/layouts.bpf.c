@@ -1,4 +1,4 @@
-// A tracepoint program whose record has several layouts, and a program that no verifier accepts.
+// A tracepoint program whose record has several layouts, and programs that no kernel accepts.
 typedef unsigned long u64;
 typedef unsigned int u32;
 #define SECTION(name) __attribute__((section(name), used))
@@ -34,6 +34,19 @@ SECTION("tracepoint/count") int count(struct trace_args *record) {
 
 SECTION("raw_tp/wild") int wild(u64 *context) {
     return context[1000];
+}
+
+struct task_struct {
+    u64 no_such_field;
+} __attribute__((preserve_access_index));
+
+static struct task_struct *(*const current)(void) = (void *)35;
+static long (*const read_kernel)(void *, u32, const void *) = (void *)113;
+
+SECTION("raw_tp/lacks") int lacks(u64 *context) {
+    u64 value = 0;
+    read_kernel(&value, sizeof value, &current()->no_such_field);
+    return value;
 }
 
 char licence[] SECTION("license") = "GPL";

@@ -195,7 +195,9 @@ fn tracepoint(category: &str, event: &str) -> (String, Target) {
 
 /// Why a script of one program does not start.
 fn refusal(object: &[u8], program: Program) -> StartError {
-    let script = Script { metadata: metadata(vec![program]), object, source: None };
+    let mut metadata = metadata(vec![program]);
+    metadata.core.roots = vec!["task_struct".to_owned()];
+    let script = Script { metadata, object, source: None };
     Session::load(&script, &Options::default()).expect_err("refused")
 }
 
@@ -251,14 +253,18 @@ fn refusals_name_the_place_and_the_cause() {
     assert!(error.to_string().ends_with(" has no function `nothing`"), "{error}");
     assert_eq!(error.exit_code(), 1);
 
-    // The program reads far behind the record; the message leads to the line where it does.
+    // The messages lead to the lines that read far behind the record and a field that no kernel has.
+    let line = |text: &str| include_str!("layouts.bpf.c").lines().position(|line| line.contains(text));
+    let line = |text| line(text).expect("it is there") + 1;
     let error = refusal(&object, program("wild", Identity::Unused, vec![("BEGIN", Target::Begin)]));
-    let line = include_str!("layouts.bpf.c").lines().position(|line| line.contains("context[1000]"));
-    let line = line.expect("it is there") + 1;
-    let expected = format!("test.bt:{line}: the kernel (");
+    let expected = format!("test.bt:{}: the kernel (", line("context[1000]"));
     assert!(error.to_string().starts_with(&expected), "{error}");
     assert!(error.to_string().contains("invalid"), "{error}");
     assert_eq!(error.exit_code(), 255);
+    let error = refusal(&object, program("lacks", Identity::Unused, vec![("BEGIN", Target::Begin)]));
+    let expected = format!("test.bt:{}: the kernel (", line("&current()->no_such_field"));
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    assert!(error.to_string().contains("has no such type or field"), "{error}");
 }
 
 #[test]

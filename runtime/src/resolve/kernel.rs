@@ -132,7 +132,8 @@ pub fn tracepoints(
             return Err(Reason::NoTracepoint);
         };
         if let Some(args) = args {
-            check_layout(&format, args)?;
+            let prefix = if is_pattern { format!("{category}:{event}: ") } else { String::new() };
+            check_layout(&format, args).map_err(|problem| Reason::Layout(prefix + &problem))?;
         }
         let name = format!("tracepoint:{category}:{event}");
         found.push(Found { name: name.into(), function: event.into(), place: Place::Tracepoint { format } });

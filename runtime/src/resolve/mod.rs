@@ -267,7 +267,7 @@ fn provider(name: &[u8]) -> &[u8] {
 }
 
 /// Whether the record of a tracepoint has all fields, in the sizes that the bytecode was made for.
-fn check_layout(format: &Format, args: &TracepointArgs) -> Result<(), Reason> {
+fn check_layout(format: &Format, args: &TracepointArgs) -> Result<(), String> {
     for field in &args.fields {
         let found = format.fields.iter().find(|found| found.name == field.name);
         let problem = match found {
@@ -279,7 +279,7 @@ fn check_layout(format: &Format, args: &TracepointArgs) -> Result<(), Reason> {
             ),
             Some(_) => continue,
         };
-        return Err(Reason::Layout(problem));
+        return Err(problem);
     }
     Ok(())
 }
