@@ -3,5 +3,100 @@
 //! Everything here is a pure function of the script, the target and the options, except for the
 //! one module that captures the live machine as a target.
 
+mod check;
+mod config;
+mod fold;
+mod location;
+mod plan;
+mod probes;
 pub mod program;
+mod structs;
+pub mod target;
+mod text;
+mod ty;
 pub mod types;
+mod value;
+
+use btaot_abi::Bytes;
+use btaot_frontend::{Code, Diagnostic, Sources, ast};
+
+pub use target::Target;
+
+use program::Program;
+use structs::Catalog;
+
+/// What the user allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Functions and probes that change the traced system: `--unsafe`.
+    pub allow_unsafe: bool,
+}
+
+/// A script that can be compiled.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// The typed script.
+    pub program: Program,
+    /// Warnings and notes, in the order of their discovery.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Checks a script and gives everything in it a type.
+///
+/// # Errors
+/// All problems of the script, in the order of their discovery; warnings and notes among them.
+pub fn analyze(
+    script: &ast::Script,
+    sources: &Sources,
+    target: &Target,
+    options: &Options,
+) -> Result<Analysis, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let settings = config::read(script.config.as_ref(), &mut diagnostics);
+    refuse_unsupported(script, &mut diagnostics);
+    let clauses = probes::clauses(script, sources, options, &mut diagnostics);
+    let (mut catalog, problems) = Catalog::new(target, &script.c_items);
+    diagnostics.extend(problems);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics);
+    }
+    let outcome =
+        check::check(&clauses, sources, &settings, &mut catalog, &script.map_declarations, *options);
+    diagnostics.extend(outcome.diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics);
+    }
+    diagnostics.extend(probes::notes(&clauses, target, &catalog));
+    let program = Program {
+        name: script_name(sources),
+        maps: plan::maps(&outcome.maps, settings.config.max_map_keys),
+        config: settings.config,
+        structs: catalog.into_structs(),
+        bodies: outcome.bodies,
+        positional: outcome.positional,
+    };
+    Ok(Analysis { program, warnings: diagnostics })
+}
+
+/// Parts of a script that this release cannot compile.
+fn refuse_unsupported(script: &ast::Script, diagnostics: &mut Vec<Diagnostic>) {
+    let mut refuse = |span, what: &str| {
+        let message = format!("{what} is not supported yet");
+        diagnostics.push(Diagnostic::error(Code::NotSupportedYet, span, message));
+    };
+    for import in &script.imports {
+        refuse(import.span, "`import`");
+    }
+    for definition in &script.macros {
+        refuse(definition.span, "`macro`");
+    }
+    for definition in &script.functions {
+        refuse(definition.span, "`fn`");
+    }
+}
+
+/// The file name of the script.
+fn script_name(sources: &Sources) -> Bytes {
+    let name = sources.iter().next().map_or("stdin", |source| source.name());
+    Bytes::from(name.rsplit('/').next().unwrap_or(name))
+}

@@ -1,0 +1,169 @@
+//! Builtins: what a bare name of the vocabulary gives.
+
+use btaot_abi::constants::IntSource;
+use btaot_frontend::{Code, Diagnostic, Span};
+use btaot_grammar::vocabulary::{Builtin, ProbeKind, ProbeSet};
+
+use super::Checker;
+use super::typename::DEFAULT_FRAMES;
+use crate::program::{BinaryOp, EventValue, Expr, ExprKind};
+use crate::ty::Ty;
+use crate::types::{Space, StackMode, StackShape, Type};
+use crate::value::{Checked, Literal, Value};
+
+/// Bytes of a thread's name: `TASK_COMM_LEN` of linux/sched.h.
+pub(super) const COMM_LEN: u32 = 16;
+
+impl Checker<'_, '_> {
+    pub(super) fn builtin(&mut self, builtin: Builtin, span: Span) -> Checked<Value> {
+        self.require(builtin, span)?;
+        let event = |checker: &Self, ty: Ty, value: EventValue| {
+            Ok(Value::new(ty, ExprKind::Event(value), checker.location(span)))
+        };
+        match builtin {
+            Builtin::Pid => event(self, Ty::int(4, false), EventValue::Pid),
+            Builtin::Tid => event(self, Ty::int(4, false), EventValue::Tid),
+            Builtin::Uid => event(self, Ty::U64, EventValue::Uid),
+            Builtin::Gid => event(self, Ty::U64, EventValue::Gid),
+            Builtin::Username => event(self, Ty::Plain(Type::Username), EventValue::Uid),
+            Builtin::Comm => event(self, Ty::Plain(Type::Str(COMM_LEN)), EventValue::Comm),
+            Builtin::Nsecs => event(self, Ty::U64, EventValue::Nsecs),
+            Builtin::Elapsed => Ok(self.elapsed(span)),
+            Builtin::Cpu => event(self, Ty::U64, EventValue::Cpu),
+            Builtin::Curtask => self.current_task(span),
+            Builtin::Cgroup => event(self, Ty::U64, EventValue::Cgroup),
+            Builtin::Rand => event(self, Ty::int(4, false), EventValue::Random),
+            Builtin::Probe => event(self, Ty::Plain(Type::ProbeName), EventValue::ProbeId),
+            Builtin::Func => event(self, Ty::Plain(Type::ProbeFunction), EventValue::ProbeId),
+            Builtin::Probetype => self.probe_type(span),
+            Builtin::Retval => {
+                event(self, Ty::address(8, false, self.probe_space()), EventValue::ReturnValue)
+            }
+            Builtin::Arg(number) => self.argument(number, span),
+            Builtin::Kstack => {
+                let mode = match self.settings.stack_mode {
+                    StackMode::BuildId => {
+                        let message =
+                            "build ids are known of user code only; this kernel stack shows addresses";
+                        self.warn(Code::Clamped, span, message);
+                        StackMode::Raw
+                    }
+                    mode => mode,
+                };
+                let shape = StackShape { mode, limit: DEFAULT_FRAMES };
+                event(self, Ty::Plain(Type::KernelStack(shape)), EventValue::KernelStack)
+            }
+            Builtin::Ustack => {
+                let shape = StackShape { mode: self.settings.stack_mode, limit: DEFAULT_FRAMES };
+                event(self, Ty::Plain(Type::UserStack(shape)), EventValue::UserStack)
+            }
+            Builtin::Ncpus => {
+                let kind = ExprKind::IntConstant(IntSource::PossibleCpus);
+                Ok(Value::new(Ty::U64, kind, self.location(span)))
+            }
+            Builtin::Cpid => {
+                let kind = ExprKind::IntConstant(IntSource::ChildPid);
+                Ok(Value::new(Ty::U64, kind, self.location(span)))
+            }
+            Builtin::Args => self.not_yet(span, "`args` as a whole"),
+            Builtin::StackArg(number) => {
+                let message = format!("`sarg{number}` was removed from the language");
+                let hint =
+                    format!("read the stack: `*(uint64 *)(reg(\"sp\") + {})`", 8 * (u32::from(number) + 1));
+                self.fail(Diagnostic::error(Code::UnknownIdentifier, span, message).with_hint(hint))
+            }
+            Builtin::Pcomm
+            | Builtin::Ppid
+            | Builtin::LeaderComm
+            | Builtin::LeaderTid
+            | Builtin::HasCpid
+            | Builtin::Numaid
+            | Builtin::Jiffies
+            | Builtin::Usermode
+            | Builtin::Ctx
+            | Builtin::Config
+            | Builtin::DefaultStrLength => self.not_yet(span, &format!("`{}`", builtin.name())),
+        }
+    }
+
+    /// Refuses a builtin in probes that do not have it.
+    pub(super) fn require(&mut self, builtin: Builtin, span: Span) -> Checked<()> {
+        let probes = match builtin {
+            // Its own message says what became of it.
+            Builtin::StackArg(_) => ProbeSet::ALL,
+            other => other.row().probes,
+        };
+        let name = match builtin {
+            Builtin::Arg(number) => format!("arg{number}"),
+            other => other.name().to_owned(),
+        };
+        self.require_probes(&name, probes, span)
+    }
+
+    /// Refuses a name that not all probes of the clause have.
+    pub(super) fn require_probes(&mut self, name: &str, probes: ProbeSet, span: Span) -> Checked<()> {
+        let Some(kind) = self.body.kinds.iter().find(|kind| !probes.contains(**kind)) else { return Ok(()) };
+        let kind = kind.name();
+        let able: Vec<&str> = probes.iter().map(ProbeKind::name).collect();
+        let message = format!("`{name}` is not available in `{kind}` probes");
+        let hint = format!("it is available in {}", able.join(", "));
+        self.fail(Diagnostic::error(Code::NotInThisProbe, span, message).with_hint(hint))
+    }
+
+    /// Whose memory the addresses that a probe brings mean.
+    pub(super) fn probe_space(&self) -> Space {
+        match self.body.kinds.first() {
+            Some(ProbeKind::Uprobe | ProbeKind::Uretprobe | ProbeKind::Usdt) => Space::User,
+            Some(
+                ProbeKind::Kprobe
+                | ProbeKind::Kretprobe
+                | ProbeKind::Fentry
+                | ProbeKind::Fexit
+                | ProbeKind::Tracepoint
+                | ProbeKind::RawTracepoint
+                | ProbeKind::Iter,
+            ) => Space::Kernel,
+            _ => Space::Unknown,
+        }
+    }
+
+    fn elapsed(&self, span: Span) -> Value {
+        let location = self.location(span);
+        let part = |kind| Box::new(Expr { kind, ty: Type::U64, location });
+        let kind = ExprKind::Binary {
+            op: BinaryOp::Sub,
+            left: part(ExprKind::Event(EventValue::Nsecs)),
+            right: part(ExprKind::IntConstant(IntSource::ElapsedStart)),
+        };
+        Value::new(Ty::U64, kind, location)
+    }
+
+    fn current_task(&mut self, span: Span) -> Checked<Value> {
+        let task = self.catalog.tagged(btaot_frontend::ast::Tag::Struct, "task_struct");
+        let to = task.unwrap_or(Type::Void);
+        let ty = Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Kernel });
+        Ok(Value::new(ty, ExprKind::Event(EventValue::CurrentTask), self.location(span)))
+    }
+
+    /// The type of all probes of the clause, which must be one.
+    fn probe_type(&mut self, span: Span) -> Checked<Value> {
+        let mut names = self.body.kinds.iter().map(|kind| kind.row().type_name);
+        let first = names.next().unwrap_or_default();
+        if names.any(|name| name != first) {
+            return self.not_yet(span, "`probetype` in a clause with probes of different types");
+        }
+        Ok(Value::literal(Literal::Str(first.into()), self.location(span)))
+    }
+
+    /// `argN`: as many as the machine passes in registers.
+    fn argument(&mut self, number: u8, span: Span) -> Checked<Value> {
+        let registers = self.registers;
+        if usize::from(number) >= registers {
+            let message = format!("only arg0 to arg{} are passed in registers", registers.saturating_sub(1));
+            return self.error(Code::NotInThisProbe, span, message);
+        }
+        let ty = Ty::address(8, false, self.probe_space());
+        let kind = ExprKind::Event(EventValue::Argument(number.into()));
+        Ok(Value::new(ty, kind, self.location(span)))
+    }
+}

@@ -1,0 +1,182 @@
+//! Calls: which function is meant, whether it may be called so, and its value or effect.
+
+mod aggregate;
+mod maps;
+mod names;
+mod output;
+mod text;
+
+use btaot_frontend::{Code, Diagnostic, Span, ast};
+use btaot_grammar::vocabulary::{Builtin, Function, Safety};
+
+use super::Checker;
+use crate::probes::did_you_mean;
+use crate::program::Stmt;
+use crate::value::{Checked, Value};
+
+impl Checker<'_, '_> {
+    /// A call that stands as a statement. False: it is an expression like others, to be discarded.
+    pub(super) fn call_statement(
+        &mut self,
+        expr: &ast::Expr,
+        name: &ast::Name,
+        arguments: &[ast::Expr],
+        out: &mut Vec<Stmt>,
+    ) -> bool {
+        let Some(function) = Function::lookup(&name.text) else { return false };
+        let span = expr.span;
+        match function {
+            Function::Printf
+            | Function::Print
+            | Function::Time
+            | Function::Exit
+            | Function::Clear
+            | Function::Zero
+            | Function::Delete => {}
+            _ => return false,
+        }
+        if self.admit(function, arguments, span).is_err() {
+            return true;
+        }
+        // Problems were reported; a call that has one leaves no statement.
+        let _: Checked<()> = match function {
+            Function::Printf => self.printf(arguments, span, out),
+            Function::Print => self.print(arguments, span, out),
+            Function::Time => self.time(arguments, span, out),
+            Function::Exit => self.exit(arguments, span, out),
+            Function::Clear | Function::Zero => self.clear_or_zero(function, arguments, span, out),
+            Function::Delete => self.delete(arguments, span, out),
+            _ => Ok(()),
+        };
+        true
+    }
+
+    /// A call for its value.
+    pub(super) fn call(
+        &mut self,
+        expr: &ast::Expr,
+        name: &ast::Name,
+        arguments: &[ast::Expr],
+    ) -> Checked<Value> {
+        let span = expr.span;
+        if arguments.is_empty()
+            && let Some(builtin) = Builtin::lookup(&name.text)
+        {
+            return self.builtin(builtin, span);
+        }
+        let Some(function) = Function::lookup(&name.text) else { return self.unknown_function(name, span) };
+        self.admit(function, arguments, span)?;
+        match function {
+            Function::Printf
+            | Function::Print
+            | Function::Time
+            | Function::Exit
+            | Function::Clear
+            | Function::Zero => {
+                let mut effects = Vec::new();
+                self.call_statement(expr, name, arguments, &mut effects);
+                Ok(Value::void(self.location(span)))
+            }
+            Function::Delete => self.not_yet(span, "the value of `delete`"),
+            Function::Count
+            | Function::Sum
+            | Function::Avg
+            | Function::Min
+            | Function::Max
+            | Function::Stats
+            | Function::Hist
+            | Function::Lhist => {
+                let message = format!("`{}()` is only the value of a map", function.name());
+                let error = Diagnostic::error(Code::AggregationMisused, span, message);
+                self.fail(error.with_hint(format!("assign it to one: `@x = {}(…)`", function.name())))
+            }
+            Function::HasKey => self.has_key(arguments, span),
+            Function::Len => self.len(arguments, span),
+            Function::Str => self.str(arguments, span),
+            Function::Buf => self.buf(arguments, span),
+            Function::Ksym => self.kernel_symbol(arguments, span),
+            Function::Usym => self.user_symbol(arguments, span),
+            Function::Kstack => self.stack(function, arguments, span),
+            Function::Ustack => self.stack(function, arguments, span),
+            Function::Strftime => self.strftime(arguments, span),
+            Function::Ntop => self.ntop(arguments, span),
+            // A function of the vocabulary that has no arm here is refused, never ignored.
+            later => self.not_yet(span, &format!("`{}()`", later.name())),
+        }
+    }
+
+    fn unknown_function(&mut self, name: &ast::Name, span: Span) -> Checked<Value> {
+        let message = format!("there is no function `{}`", name.text);
+        let names = Function::names().chain(Builtin::names());
+        let hint = did_you_mean(&name.text, names);
+        self.fail(Diagnostic::error(Code::UnknownFunction, span, message).with_hint_opt(hint))
+    }
+
+    /// Checks what the vocabulary says of a function: safety, probes, number of arguments.
+    fn admit(&mut self, function: Function, arguments: &[ast::Expr], span: Span) -> Checked<()> {
+        let row = function.row();
+        if row.safety == Safety::Unsafe && !self.allow_unsafe {
+            let message = format!("`{}()` changes the traced system", row.name);
+            let error = Diagnostic::error(Code::UnsafeFunction, span, message);
+            return self.fail(error.with_hint("compile with --unsafe to allow it"));
+        }
+        self.require_probes(&format!("{}()", row.name), row.probes, span)?;
+        let (least, most) = row.arity();
+        if (least..=most).contains(&arguments.len()) {
+            return Ok(());
+        }
+        let message = format!("`{}` takes {}, not {}", row.name, counted(least, most), arguments.len());
+        let error = Diagnostic::error(Code::WrongArgumentCount, span, message);
+        self.fail(error.with_hint(format!("its form is `{}`", row.signature())))
+    }
+
+    /// Reports that an argument does not suit.
+    fn bad_argument_of<T>(&mut self, span: Span, argument: Span, message: impl Into<String>) -> Checked<T> {
+        let error = Diagnostic::error(Code::BadArgument, span, message);
+        let error = if argument == span { error } else { error.with_secondary(argument, "this argument") };
+        self.fail(error)
+    }
+
+    /// A text that must be written out: it is part of the tool.
+    fn literal_text(&mut self, argument: &ast::Expr, span: Span) -> Checked<Vec<u8>> {
+        if let ast::ExprKind::Str(text) = &argument.kind {
+            return Ok(text.clone());
+        }
+        let value = self.expr(argument)?;
+        match value.known_str() {
+            Some(text) => Ok(text.to_vec()),
+            None => {
+                let message = "this argument must be a text that is known while compiling";
+                let error = Diagnostic::error(Code::NotConstant, span, message);
+                self.fail(error.with_secondary(argument.span, "this argument"))
+            }
+        }
+    }
+
+    /// An integer that must be known while compiling.
+    fn literal_int(&mut self, argument: &ast::Expr, span: Span) -> Checked<u64> {
+        let value = self.expr(argument)?;
+        match value.known_int() {
+            Some(number) => Ok(number),
+            None => {
+                let message = "this argument must be a constant that is not negative";
+                let error = Diagnostic::error(Code::NotConstant, span, message);
+                self.fail(error.with_secondary(argument.span, "this argument"))
+            }
+        }
+    }
+}
+
+fn counted(least: usize, most: usize) -> String {
+    let arguments = |count: usize| match count {
+        0 => "no arguments".to_owned(),
+        1 => "one argument".to_owned(),
+        count => format!("{count} arguments"),
+    };
+    match (least, most) {
+        (least, most) if least == most => arguments(least),
+        (0, most) => format!("at most {}", arguments(most)),
+        (least, btaot_grammar::vocabulary::MAX_ARGUMENTS) => format!("at least {}", arguments(least)),
+        (least, most) => format!("{least} to {}", arguments(most)),
+    }
+}

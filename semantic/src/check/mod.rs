@@ -1,0 +1,248 @@
+//! Names, types and checks: from the syntax tree to the statements of the program.
+//!
+//! One walk does all of it. It is repeated until the types of variables and maps no longer change, and then
+//! once more; only the last round reports problems and keeps what it made.
+
+mod access;
+mod assign;
+mod builtin;
+mod calls;
+mod cast;
+mod convert;
+mod expr;
+mod maps;
+mod ops;
+mod stmt;
+mod typename;
+mod variables;
+
+use std::collections::HashMap;
+
+use btaot_abi::Bytes;
+use btaot_abi::ids::ProgramId;
+use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
+use btaot_grammar::vocabulary::ProbeKind;
+use indexmap::IndexMap;
+
+use crate::Options;
+use crate::config::Settings;
+use crate::location::location;
+use crate::probes::{Clause, Group, Layout, events};
+use crate::program::{Body, Context, Location, VarId, Variable};
+use crate::structs::Catalog;
+use crate::ty::Ty;
+use crate::types::{StructId, Type};
+use crate::value::Stop;
+
+pub(crate) use maps::{MapState, Shape};
+
+/// Rounds after which types must stand. Each round widens at least one type, and a type widens a few times at most,
+/// so a script that needs more is larger than any.
+const MAX_ROUNDS: usize = 1000;
+
+/// What the check of a script gives.
+pub(crate) struct Outcome {
+    /// Bodies in source order.
+    pub bodies: Vec<Body>,
+    /// Maps by first appearance.
+    pub maps: IndexMap<String, MapState>,
+    /// Largest N of a positional parameter.
+    pub positional: u32,
+    /// Everything there is to say.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The state of a walk.
+pub(crate) struct Checker<'a, 't> {
+    sources: &'a Sources,
+    settings: &'a Settings,
+    catalog: &'a mut Catalog<'t>,
+    maps: IndexMap<String, MapState>,
+    /// Types of variables, by body and place of declaration: they outlive a round.
+    types: HashMap<(ProgramId, Span), VarState>,
+    body: BodyState,
+    /// Registers that carry a function's arguments.
+    registers: usize,
+    allow_unsafe: bool,
+    positional: u32,
+    diagnostics: Vec<Diagnostic>,
+    /// A type changed in this round.
+    changed: bool,
+    /// The last round.
+    last: bool,
+    /// Where a `#define` is used while its text is checked.
+    define: Option<Span>,
+    /// `#define`s that are being expanded, so that a circle of them ends.
+    defines: Vec<String>,
+}
+
+/// What is known of a variable's type.
+#[derive(Clone, Debug, Default)]
+struct VarState {
+    /// The type so far.
+    ty: Option<Ty>,
+    /// The script states the type, so assignments do not widen it.
+    declared: bool,
+}
+
+/// The body that is being walked.
+struct BodyState {
+    id: ProgramId,
+    layout: Layout,
+    kinds: Vec<ProbeKind>,
+    events: Vec<(Bytes, Bytes)>,
+    record: Option<StructId>,
+    scopes: Vec<Vec<(String, VarId)>>,
+    variables: Vec<Declared>,
+}
+
+/// A variable of the body.
+struct Declared {
+    name: String,
+    place: Span,
+    assigned: bool,
+}
+
+/// Checks all clauses.
+pub(crate) fn check(
+    clauses: &[Clause<'_>],
+    sources: &Sources,
+    settings: &Settings,
+    catalog: &mut Catalog<'_>,
+    declarations: &[ast::MapDeclaration],
+    options: Options,
+) -> Outcome {
+    let arch = catalog.arch();
+    let mut checker = Checker {
+        sources,
+        settings,
+        catalog,
+        maps: IndexMap::new(),
+        types: HashMap::new(),
+        body: BodyState::new(ProgramId(0), Layout::TestRun, &[], Vec::new()),
+        registers: arch.pt_regs().arguments.len(),
+        allow_unsafe: options.allow_unsafe,
+        positional: 0,
+        diagnostics: Vec::new(),
+        changed: false,
+        last: false,
+        define: None,
+        defines: Vec::new(),
+    };
+    checker.declare_maps(declarations);
+    for _ in 0..MAX_ROUNDS {
+        checker.changed = false;
+        checker.diagnostics.clear();
+        checker.round(clauses);
+        if !checker.changed && !checker.settle_untyped_maps() {
+            break;
+        }
+    }
+    checker.last = true;
+    checker.diagnostics.clear();
+    checker.declare_maps(declarations);
+    let bodies = checker.round(clauses);
+    checker.check_declarations(declarations);
+    Outcome { bodies, maps: checker.maps, positional: checker.positional, diagnostics: checker.diagnostics }
+}
+
+impl BodyState {
+    fn new(id: ProgramId, layout: Layout, kinds: &[ProbeKind], events: Vec<(Bytes, Bytes)>) -> Self {
+        Self {
+            id,
+            layout,
+            kinds: kinds.to_vec(),
+            events,
+            record: None,
+            scopes: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl Checker<'_, '_> {
+    fn round(&mut self, clauses: &[Clause<'_>]) -> Vec<Body> {
+        let groups = clauses.iter().flat_map(|clause| clause.groups.iter().map(move |group| (clause, group)));
+        let numbered = (0..).map(ProgramId).zip(groups);
+        numbered.map(|(id, (clause, group))| self.clause(id, clause, group)).collect()
+    }
+
+    fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group) -> Body {
+        self.body = BodyState::new(id, group.layout, &clause.kinds, events(group));
+        self.body.scopes.push(Vec::new());
+        let predicate = clause.probe.predicate.as_ref().and_then(|predicate| self.predicate(predicate));
+        let statements = self.block(&clause.probe.body);
+        self.warn_unassigned();
+        Body {
+            id,
+            location: self.location(clause.probe.attach_points.first().map_or(clause.probe.span, |p| p.span)),
+            context: match group.layout {
+                Layout::TestRun => Context::TestRun,
+                Layout::Uprobe => Context::Uprobe,
+                Layout::Kprobe => Context::Kprobe,
+                Layout::Tracepoint => Context::Tracepoint(self.body.record),
+                Layout::PerfEvent => Context::PerfEvent,
+            },
+            attach: group.attach.clone(),
+            variables: self.finished_variables(),
+            predicate,
+            statements,
+        }
+    }
+
+    fn finished_variables(&self) -> Vec<Variable> {
+        let finish = |declared: &Declared| {
+            let state = self.types.get(&(self.body.id, declared.place));
+            let ty = state.and_then(|state| state.ty.as_ref());
+            Variable {
+                name: Bytes::from(format!("${}", declared.name)),
+                // Only a variable that is never used has no type; it takes no room.
+                ty: ty.map_or(Type::I64, Ty::lower),
+            }
+        };
+        self.body.variables.iter().map(finish).collect()
+    }
+
+    /// The place of a span as the tool knows it.
+    fn location(&self, span: Span) -> Location {
+        location(self.sources, self.define.unwrap_or(span))
+    }
+
+    /// Reports a problem, in the last round.
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        if !self.last {
+            return;
+        }
+        if let Some(at) = self.define {
+            diagnostic.span = at;
+        }
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Reports an error; there is no value.
+    fn fail<T>(&mut self, diagnostic: Diagnostic) -> Result<T, Stop> {
+        self.report(diagnostic);
+        Err(Stop::Reported)
+    }
+
+    /// Reports an error without a hint; there is no value.
+    fn error<T>(&mut self, code: Code, span: Span, message: impl Into<String>) -> Result<T, Stop> {
+        self.fail(Diagnostic::error(code, span, message))
+    }
+
+    fn warn(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::warning(code, span, message));
+    }
+
+    /// Something of the language that this release cannot compile.
+    fn not_yet<T>(&mut self, span: Span, what: &str) -> Result<T, Stop> {
+        self.error(Code::NotSupportedYet, span, format!("{what} is not supported yet"))
+    }
+
+    /// Whether an error was reported.
+    fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}

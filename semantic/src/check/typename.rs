@@ -1,0 +1,195 @@
+//! Type names, and types as text.
+
+use btaot_frontend::{Code, Diagnostic, Span, ast};
+use btaot_grammar::vocabulary::BuiltinType;
+
+use super::Checker;
+use crate::probes::did_you_mean;
+use crate::program::Aggregation;
+use crate::ty::Ty;
+use crate::types::{Int, Space, StackShape, Type};
+use crate::value::{Checked, Literal, Value};
+
+/// Frames of a stack whose number the script does not say.
+pub(super) const DEFAULT_FRAMES: u32 = 127;
+
+impl Checker<'_, '_> {
+    /// The type of a name.
+    pub(super) fn type_name(&mut self, ty: &ast::Type) -> Checked<Ty> {
+        match &ty.kind {
+            ast::TypeKind::Named(name) => self.named_type(name, ty.span),
+            ast::TypeKind::Tagged { tag, name } => match self.catalog.tagged(*tag, name) {
+                Some(found) => Ok(Ty::from(found)),
+                None => {
+                    let message = format!("there is no `{} {name}`, here or in the kernel", tag.keyword());
+                    self.error(Code::UnknownType, ty.span, message)
+                }
+            },
+            ast::TypeKind::Sized { base, size } => {
+                let size = self.type_size(size, ty.span)?;
+                Ok(Ty::Plain(match base {
+                    ast::SizedType::String => Type::Str(size),
+                    ast::SizedType::Buffer => Type::Buf(size),
+                    ast::SizedType::Inet => Type::Inet,
+                }))
+            }
+            ast::TypeKind::Pointer(to) => {
+                let to = match self.type_name(&ast::Type { kind: to.kind.clone(), span: ty.span })? {
+                    Ty::Aggregate(_) => {
+                        return self.error(Code::UnknownType, ty.span, "there is no such pointer");
+                    }
+                    to => to.lower(),
+                };
+                Ok(Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Unknown }))
+            }
+            ast::TypeKind::Array { element, length } => {
+                let element = self.type_name(element)?.lower();
+                let len = match length {
+                    Some(length) => self.type_size(length, ty.span)?,
+                    None => 0,
+                };
+                Ok(Ty::Plain(Type::Array { element: Box::new(element), len }))
+            }
+            ast::TypeKind::TypeOf(_) => self.not_yet(ty.span, "`typeof`"),
+        }
+    }
+
+    fn type_size(&mut self, size: &ast::Expr, span: Span) -> Checked<u32> {
+        let value = self.expr(size)?;
+        match value.known_int().and_then(|size| u32::try_from(size).ok()) {
+            Some(size) => Ok(size),
+            None => self.error(Code::NotConstant, span, "the size of a type must be a constant"),
+        }
+    }
+
+    fn named_type(&mut self, name: &str, span: Span) -> Checked<Ty> {
+        let Some(builtin) = BuiltinType::lookup(name) else {
+            return match self.catalog.typedef(name) {
+                Some(ty) => Ok(Ty::from(ty)),
+                None => {
+                    let hint = did_you_mean(name, BuiltinType::names());
+                    let error = Diagnostic::error(Code::UnknownType, span, format!("unknown type `{name}`"));
+                    self.fail(error.with_hint_opt(hint))
+                }
+            };
+        };
+        let shape = StackShape { mode: self.settings.stack_mode, limit: DEFAULT_FRAMES };
+        let row = builtin.row();
+        Ok(match builtin {
+            BuiltinType::Int8
+            | BuiltinType::Int16
+            | BuiltinType::Int32
+            | BuiltinType::Int64
+            | BuiltinType::UInt8
+            | BuiltinType::UInt16
+            | BuiltinType::UInt32
+            | BuiltinType::UInt64 => Ty::int(row.size.into(), row.signed),
+            BuiltinType::Void => Ty::VOID,
+            BuiltinType::Bool => Ty::BOOL,
+            BuiltinType::String => Ty::Plain(Type::Str(0)),
+            BuiltinType::Buffer => Ty::Plain(Type::Buf(0)),
+            BuiltinType::Inet => Ty::Plain(Type::Inet),
+            BuiltinType::Username => Ty::Plain(Type::Username),
+            BuiltinType::Timestamp => Ty::Plain(Type::Timestamp),
+            BuiltinType::KernelSymbol => Ty::Plain(Type::KernelSymbol),
+            BuiltinType::UserSymbol => Ty::Plain(Type::UserSymbol),
+            BuiltinType::KernelStack => Ty::Plain(Type::KernelStack(shape)),
+            BuiltinType::UserStack => Ty::Plain(Type::UserStack(shape)),
+            BuiltinType::MacAddress => Ty::Plain(Type::Mac),
+            BuiltinType::CgroupPath => Ty::Plain(Type::CgroupPath),
+            BuiltinType::Count => Ty::Aggregate(Aggregation::Count),
+            BuiltinType::Sum => Ty::Aggregate(Aggregation::Sum { signed: true }),
+            BuiltinType::Min => Ty::Aggregate(Aggregation::Min { signed: true }),
+            BuiltinType::Max => Ty::Aggregate(Aggregation::Max { signed: true }),
+            BuiltinType::Avg => Ty::Aggregate(Aggregation::Avg { signed: true }),
+            BuiltinType::Stats => Ty::Aggregate(Aggregation::Stats { signed: true }),
+            BuiltinType::Hist => Ty::Aggregate(Aggregation::Hist { bits: 0 }),
+            BuiltinType::LinearHist => Ty::Aggregate(Aggregation::Lhist { min: 0, max: 1, step: 1 }),
+            BuiltinType::TimeSeries => return self.not_yet(span, "`tseries_t`"),
+        })
+    }
+
+    /// The type of `let $x: T`.
+    pub(super) fn declared_type(&mut self, ty: &ast::Type) -> Checked<Ty> {
+        let found = self.type_name(ty)?;
+        if found.is_void() || matches!(found, Ty::Aggregate(_)) {
+            let message = format!("a variable cannot be of type `{}`", self.show(&found));
+            return self.error(Code::TypeMismatch, ty.span, message);
+        }
+        Ok(found)
+    }
+
+    /// `sizeof`: a constant, unless the size may differ where the tool runs.
+    pub(super) fn size_of(&mut self, of: &ast::TypeOrExpr, span: Span) -> Checked<Value> {
+        let ty = match of {
+            ast::TypeOrExpr::Type(ty) => self.type_name(ty)?,
+            ast::TypeOrExpr::Expr(expr) => self.expr(expr)?.ty,
+        };
+        let lowered = match &ty {
+            // Enumerators are kept in 64 bits, whatever C makes of them.
+            Ty::Plain(Type::Enum(_)) => Type::U64,
+            ty => ty.lower(),
+        };
+        if let Type::Struct(id) = &lowered
+            && self.catalog.structs()[*id].origin != crate::types::Origin::Script
+        {
+            let message =
+                format!("the size of `{}` may differ where the tool runs", self.catalog.name_of(*id));
+            return self.error(Code::DependsOnTarget, span, message);
+        }
+        match self.catalog.size_of(&lowered) {
+            Some(size) => Ok(Value::literal(Literal::Int(size.into()), self.location(span))),
+            None => {
+                let message = format!("the size of `{}` is not known", self.show(&ty));
+                self.error(Code::IncompleteType, span, message)
+            }
+        }
+    }
+
+    /// A type as the language writes it.
+    pub(super) fn show(&self, ty: &Ty) -> String {
+        match ty {
+            Ty::Int(int) => int_name(int.int),
+            Ty::Aggregate(aggregation) => format!("{}()", aggregation.function()),
+            Ty::Tuple(fields) => {
+                let fields: Vec<String> = fields.iter().map(|field| self.show(field)).collect();
+                format!("({})", fields.join(", "))
+            }
+            Ty::Record(fields) => {
+                let field =
+                    |(name, ty): &(btaot_abi::Bytes, Ty)| format!("{} = {}", name.display(), self.show(ty));
+                format!("({})", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+            }
+            Ty::Plain(ty) => self.show_plain(ty),
+        }
+    }
+
+    fn show_plain(&self, ty: &Type) -> String {
+        match ty {
+            Type::Void => "void".into(),
+            Type::Int(int) => int_name(*int),
+            Type::Bool => "bool".into(),
+            Type::Str(size) => format!("string[{size}]"),
+            Type::Buf(size) => format!("buffer[{size}]"),
+            Type::Pointer { to, .. } => format!("{} *", self.show(&Ty::from((**to).clone()))),
+            Type::Struct(id) => self.catalog.name_of(*id),
+            Type::Array { element, len } => format!("{}[{len}]", self.show(&Ty::from((**element).clone()))),
+            Type::Tuple(_) | Type::Record(_) => self.show(&Ty::from(ty.clone())),
+            Type::Enum(id) => format!("enum {}", self.catalog.structs()[*id].name.display()),
+            Type::KernelStack(_) => "kstack_t".into(),
+            Type::UserStack(_) => "ustack_t".into(),
+            Type::KernelSymbol => "ksym_t".into(),
+            Type::UserSymbol => "usym_t".into(),
+            Type::Username => "username_t".into(),
+            Type::Inet => "inet".into(),
+            Type::Mac => "macaddr_t".into(),
+            Type::Timestamp => "timestamp".into(),
+            Type::CgroupPath => "cgroup_path_t".into(),
+            Type::ProbeName | Type::ProbeFunction => "string".into(),
+        }
+    }
+}
+
+fn int_name(int: Int) -> String {
+    format!("{}int{}", if int.signed { "" } else { "u" }, int.size * 8)
+}

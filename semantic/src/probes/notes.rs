@@ -1,0 +1,84 @@
+//! Notes on probes whose target is absent on the compiling machine.
+
+use btaot_abi::Bytes;
+use btaot_abi::metadata::{AttachPoint, Place, Target as Attach, has_wildcard};
+use btaot_btf::Kind;
+use btaot_frontend::{Diagnostic, Span};
+
+use super::{Clause, absent, did_you_mean};
+use crate::structs::Catalog;
+use crate::target::{Target, matches};
+
+/// Says which attach points match nothing here. Never an error: the host that counts is the tool's.
+pub(crate) fn notes(clauses: &[Clause<'_>], target: &Target, catalog: &Catalog<'_>) -> Vec<Diagnostic> {
+    let mut notes = Vec::new();
+    for group in clauses.iter().flat_map(|clause| &clause.groups) {
+        for (point, span) in group.attach.iter().zip(&group.spans) {
+            notes.extend(note(point, *span, target, catalog));
+        }
+    }
+    notes
+}
+
+fn note(point: &AttachPoint, span: Span, target: &Target, catalog: &Catalog<'_>) -> Option<Diagnostic> {
+    match &point.target {
+        Attach::Begin
+        | Attach::End
+        | Attach::Interval { .. }
+        | Attach::Profile { .. }
+        | Attach::Software { .. } => None,
+        Attach::Uprobe(uprobe) => {
+            let Place::Symbol { name, .. } = &uprobe.place else { return None };
+            if has_wildcard(&uprobe.path) {
+                return None;
+            }
+            let path = uprobe.path.display();
+            let Some(functions) = target.functions(&uprobe.path) else {
+                return uprobe
+                    .path
+                    .contains(&b'/')
+                    .then(|| absent(span, format!("`{path}` cannot be read here"), None));
+            };
+            missing(name, &functions, |hint| {
+                absent(span, format!("`{path}` has no function `{}` here", name.display()), hint)
+            })
+        }
+        Attach::Kprobe(kprobe) => {
+            let Place::Symbol { name, .. } = &kprobe.place else { return None };
+            if has_wildcard(name) || kernel_has(name, target, catalog) {
+                return None;
+            }
+            Some(absent(span, format!("the kernel has no function `{}` here", name.display()), None))
+        }
+        Attach::Tracepoint { category, event } => {
+            if !target.tracepoints(category, event).is_empty() {
+                return None;
+            }
+            let known = target.tracepoints(category, b"*");
+            let names: Vec<String> = known.iter().map(|(_, name)| name.display().into_owned()).collect();
+            let hint = did_you_mean(&event.display(), names.iter().map(String::as_str));
+            let message = format!("there is no tracepoint `{}:{}` here", category.display(), event.display());
+            Some(absent(span, message, hint))
+        }
+    }
+}
+
+fn missing(
+    name: &Bytes,
+    known: &[Bytes],
+    note: impl FnOnce(Option<String>) -> Diagnostic,
+) -> Option<Diagnostic> {
+    // A binary without any symbols is stripped: nothing can be said.
+    if known.is_empty() || known.iter().any(|function| matches(name, function)) {
+        return None;
+    }
+    let names: Vec<String> = known.iter().map(|name| name.display().into_owned()).collect();
+    Some(note(did_you_mean(&name.display(), names.iter().map(String::as_str))))
+}
+
+/// BTF knows most functions and costs less than the kernel's symbol table.
+fn kernel_has(name: &Bytes, target: &Target, catalog: &Catalog<'_>) -> bool {
+    let text = name.display();
+    let in_btf = catalog.btf().is_some_and(|btf| btf.find(Kind::Func, &text).is_some());
+    in_btf || target.has_kernel_function(name) != Some(false)
+}

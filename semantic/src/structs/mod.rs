@@ -1,0 +1,269 @@
+//! Structures, unions and enumerations: the script's own, the kernel's, and those of tracepoints.
+//!
+//! A [`Catalog`] gives each of them a number when it is first named. Of the kernel's and a
+//! tracepoint's structures it takes over only the fields that the script selects, so the program
+//! stays as small as the script.
+
+mod cdef;
+mod constant;
+mod format;
+mod kernel;
+mod tracepoint;
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use btaot_abi::Bytes;
+use btaot_abi::arch::Arch;
+use btaot_btf::{Btf, TypeId};
+use btaot_frontend::Diagnostic;
+use btaot_frontend::ast::{CItem, Expr as AstExpr, Tag};
+
+use crate::target::Target;
+use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type};
+
+pub(crate) use tracepoint::TracepointFault;
+
+/// All types by name, as the script sees them.
+pub(crate) struct Catalog<'t> {
+    target: &'t Target,
+    btf: OnceCell<Option<Btf<'t>>>,
+    structs: Structs,
+    sources: Vec<Source>,
+    kernel_structs: HashMap<TypeId, StructId>,
+    kernel_enums: HashMap<TypeId, EnumId>,
+    incomplete: HashMap<(bool, Bytes), StructId>,
+    script: ScriptTypes,
+    formats: HashMap<(Bytes, Bytes), Option<Vec<format::Field>>>,
+}
+
+/// Where the fields of a structure come from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The kernel's BTF.
+    Kernel(TypeId),
+    /// The script, which gives all fields at once, and their alignment in bytes.
+    Script(u32),
+    /// The records of these tracepoints.
+    Tracepoint(Vec<(Bytes, Bytes)>),
+    /// Nothing is known but the name.
+    Incomplete,
+}
+
+/// What the script's C definitions define.
+#[derive(Debug, Default)]
+pub(crate) struct ScriptTypes {
+    tags: HashMap<(Tag, String), Type>,
+    typedefs: HashMap<String, Type>,
+    enumerators: HashMap<String, (EnumId, i64)>,
+    defines: HashMap<String, Option<AstExpr>>,
+}
+
+/// What a bare name means.
+pub(crate) enum Named {
+    /// An enumerator.
+    Enumerator(EnumId, Bytes, i64),
+    /// A `#define`; without a value when its text is not an expression.
+    Define(Option<AstExpr>),
+}
+
+impl<'t> Catalog<'t> {
+    /// The types of a target, with the script's definitions before them. The diagnostics say what is wrong
+    /// with those.
+    pub fn new(target: &'t Target, items: &[CItem]) -> (Self, Vec<Diagnostic>) {
+        let mut catalog = Self {
+            target,
+            btf: OnceCell::new(),
+            structs: Structs::default(),
+            sources: Vec::new(),
+            kernel_structs: HashMap::new(),
+            kernel_enums: HashMap::new(),
+            incomplete: HashMap::new(),
+            script: ScriptTypes::default(),
+            formats: HashMap::new(),
+        };
+        let diagnostics = cdef::define(&mut catalog, items);
+        (catalog, diagnostics)
+    }
+
+    /// The target's processor.
+    pub fn arch(&self) -> Arch {
+        self.target.arch()
+    }
+
+    /// The types named so far.
+    pub fn structs(&self) -> &Structs {
+        &self.structs
+    }
+
+    /// Ends the catalog.
+    pub fn into_structs(self) -> Structs {
+        self.structs
+    }
+
+    /// The kernel's BTF, scanned when first needed; `None` when the target has none that can be used.
+    pub fn btf(&self) -> Option<&Btf<'t>> {
+        let target = self.target;
+        self.btf.get_or_init(|| Btf::scan(target.kernel_btf()?, None).ok()).as_ref()
+    }
+
+    /// `struct X`, `union X`, `enum X`: the script's, else the kernel's.
+    pub fn tagged(&mut self, tag: Tag, name: &str) -> Option<Type> {
+        if let Some(ty) = self.script.tags.get(&(tag, name.to_owned())) {
+            return Some(ty.clone());
+        }
+        self.kernel_tagged(tag, name)
+    }
+
+    /// A typedef's name: the script's, else the kernel's.
+    pub fn typedef(&mut self, name: &str) -> Option<Type> {
+        if let Some(ty) = self.script.typedefs.get(name) {
+            return Some(ty.clone());
+        }
+        self.kernel_typedef(name)
+    }
+
+    /// What a bare name means among the C definitions and the kernel's enumerators.
+    pub fn named(&mut self, name: &str) -> Option<Named> {
+        if let Some(define) = self.script.defines.get(name) {
+            return Some(Named::Define(define.clone()));
+        }
+        if let Some((id, value)) = self.script.enumerators.get(name) {
+            return Some(Named::Enumerator(*id, Bytes::from(name), *value));
+        }
+        let (id, value) = self.kernel_enumerator(name)?;
+        Some(Named::Enumerator(id, Bytes::from(name), value))
+    }
+
+    /// The field of a structure: its index in the program's table. A field that is seen for the first time is
+    /// added to the table.
+    pub fn field(&mut self, id: StructId, name: &str) -> Option<u32> {
+        let known = self.structs[id].fields.iter().position(|field| &field.name[..] == name.as_bytes());
+        if let Some(index) = known {
+            return u32::try_from(index).ok();
+        }
+        match self.sources[id.0 as usize].clone() {
+            Source::Kernel(ty) => self.add_kernel_field(id, ty, name),
+            Source::Script(_) | Source::Tracepoint(_) | Source::Incomplete => None,
+        }
+    }
+
+    /// The names of all fields, for hints.
+    pub fn field_names(&self, id: StructId) -> Vec<String> {
+        match &self.sources[id.0 as usize] {
+            Source::Kernel(ty) => self.kernel_field_names(*ty),
+            Source::Tracepoint(events) => self.tracepoint_field_names(events),
+            Source::Script(_) | Source::Incomplete => {
+                let fields = self.structs[id].fields.iter();
+                fields.map(|field| field.name.display().into_owned()).collect()
+            }
+        }
+    }
+
+    /// Whether the layout is known.
+    pub fn is_complete(&self, id: StructId) -> bool {
+        !matches!(self.sources[id.0 as usize], Source::Incomplete)
+    }
+
+    /// `struct X`, for messages.
+    pub fn name_of(&self, id: StructId) -> String {
+        let structure = &self.structs[id];
+        let keyword = if structure.union { "union" } else { "struct" };
+        if structure.name.is_empty() {
+            return format!("unnamed {keyword}");
+        }
+        format!("{keyword} {}", structure.name.display())
+    }
+
+    /// Bytes of a value of the type on the build machine; `None` when that is not known.
+    pub fn size_of(&self, ty: &Type) -> Option<u32> {
+        Some(match ty {
+            Type::Void => return None,
+            Type::Int(int) => int.size,
+            Type::Bool => 1,
+            Type::Str(size) => *size,
+            Type::Buf(size) => size.checked_add(4)?,
+            Type::Struct(id) if !self.is_complete(*id) => return None,
+            Type::Struct(id) => self.structs[*id].size,
+            Type::Array { element, len } => self.size_of(element)?.checked_mul(*len)?,
+            Type::Enum(id) => self.structs[*id].int.size,
+            Type::Tuple(fields) => self.size_of_fields(&mut fields.iter())?,
+            Type::Record(fields) => self.size_of_fields(&mut fields.iter().map(|(_, ty)| ty))?,
+            Type::KernelStack(_) | Type::UserStack(_) | Type::UserSymbol | Type::Timestamp => 16,
+            Type::Pointer { .. }
+            | Type::KernelSymbol
+            | Type::Username
+            | Type::CgroupPath
+            | Type::ProbeName
+            | Type::ProbeFunction => 8,
+            Type::Inet => 20,
+            Type::Mac => 6,
+        })
+    }
+
+    fn size_of_fields(&self, fields: &mut dyn Iterator<Item = &Type>) -> Option<u32> {
+        let (mut end, mut align) = (0u32, 1);
+        for ty in fields {
+            let needed = self.align_of(ty);
+            align = align.max(needed);
+            end = end.checked_next_multiple_of(needed)?.checked_add(self.size_of(ty)?)?;
+        }
+        end.checked_next_multiple_of(align)
+    }
+
+    /// Alignment of a type in bytes; of the kernel's structures the largest there is.
+    pub fn align_of(&self, ty: &Type) -> u32 {
+        match ty {
+            Type::Int(int) => int.size,
+            Type::Enum(id) => self.structs[*id].int.size,
+            Type::Array { element, .. } => self.align_of(element),
+            Type::Tuple(fields) => fields.iter().map(|ty| self.align_of(ty)).max().unwrap_or(1),
+            Type::Record(fields) => fields.iter().map(|(_, ty)| self.align_of(ty)).max().unwrap_or(1),
+            Type::Struct(id) => match self.sources[id.0 as usize] {
+                Source::Script(align) => align,
+                Source::Kernel(_) | Source::Tracepoint(_) | Source::Incomplete => 8,
+            },
+            Type::Buf(_) | Type::Inet => 4,
+            Type::Void | Type::Bool | Type::Str(_) | Type::Mac => 1,
+            Type::Pointer { .. }
+            | Type::KernelStack(_)
+            | Type::UserStack(_)
+            | Type::KernelSymbol
+            | Type::UserSymbol
+            | Type::Username
+            | Type::Timestamp
+            | Type::CgroupPath
+            | Type::ProbeName
+            | Type::ProbeFunction => 8,
+        }
+    }
+
+    /// A structure of which only the name is known; it may be completed later.
+    fn incomplete(&mut self, union: bool, name: &str) -> StructId {
+        if let Some(id) = self.incomplete.get(&(union, Bytes::from(name))) {
+            return *id;
+        }
+        let structure =
+            Struct { name: Bytes::from(name), union, origin: Origin::Script, size: 0, fields: Vec::new() };
+        let id = self.add(structure, Source::Incomplete);
+        self.incomplete.insert((union, Bytes::from(name)), id);
+        id
+    }
+
+    fn add(&mut self, structure: Struct, source: Source) -> StructId {
+        let id = StructId(self.structs.structs.len() as u32);
+        self.structs.structs.push(structure);
+        self.sources.push(source);
+        id
+    }
+
+    fn add_enum(&mut self, enumeration: Enum) -> EnumId {
+        let id = EnumId(self.structs.enums.len() as u32);
+        self.structs.enums.push(enumeration);
+        id
+    }
+
+    fn pointer(to: Type, space: Space) -> Type {
+        Type::Pointer { to: Box::new(to), space }
+    }
+}

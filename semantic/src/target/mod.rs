@@ -1,0 +1,156 @@
+//! The machine that tools are compiled for, as a value.
+//!
+//! Compiling asks a [`Target`] for facts, never the machine it runs on. Facts are fetched when
+//! first needed: a script without kernel types never reads BTF.
+
+mod live;
+mod memory;
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::fmt;
+
+use btaot_abi::Bytes;
+use btaot_abi::arch::Arch;
+
+pub use memory::Fixture;
+
+/// A source of facts on a machine.
+trait Facts {
+    /// The kernel's BTF, `/sys/kernel/btf/vmlinux`.
+    fn kernel_btf(&self) -> Option<Vec<u8>>;
+
+    /// Subsystem and name of all tracepoints that fit the patterns, sorted.
+    fn tracepoints(&self, category: &[u8], event: &[u8]) -> Vec<(Bytes, Bytes)>;
+
+    /// The `format` file of a tracepoint.
+    fn tracepoint_format(&self, category: &[u8], event: &[u8]) -> Option<String>;
+
+    /// The function symbols of a program or library; `None` when the file cannot be read.
+    fn functions(&self, path: &[u8]) -> Option<Vec<Bytes>>;
+
+    /// Whether the kernel has a function; `None` when that cannot be known.
+    fn has_kernel_function(&self, name: &[u8]) -> Option<bool>;
+}
+
+/// A machine to compile for.
+pub struct Target {
+    arch: Arch,
+    facts: Box<dyn Facts>,
+    kernel_btf: OnceCell<Option<Vec<u8>>>,
+}
+
+impl Target {
+    /// The machine this runs on, read when something of it is needed.
+    #[must_use]
+    pub fn live() -> Self {
+        Self::new(Arch::host(), live::Machine)
+    }
+
+    /// A machine made of given facts.
+    #[must_use]
+    pub fn fixture(arch: Arch, fixture: Fixture) -> Self {
+        Self::new(arch, fixture)
+    }
+
+    fn new(arch: Arch, facts: impl Facts + 'static) -> Self {
+        Self { arch, facts: Box::new(facts), kernel_btf: OnceCell::new() }
+    }
+
+    /// Its processor.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// Its kernel's BTF.
+    pub(crate) fn kernel_btf(&self) -> Option<&[u8]> {
+        self.kernel_btf.get_or_init(|| self.facts.kernel_btf()).as_deref()
+    }
+
+    /// Subsystem and name of all tracepoints that fit the patterns, sorted.
+    pub(crate) fn tracepoints(&self, category: &[u8], event: &[u8]) -> Vec<(Bytes, Bytes)> {
+        self.facts.tracepoints(category, event)
+    }
+
+    /// The `format` file of a tracepoint.
+    pub(crate) fn tracepoint_format(&self, category: &[u8], event: &[u8]) -> Option<String> {
+        self.facts.tracepoint_format(category, event)
+    }
+
+    /// The function symbols of a program or library; `None` when the file cannot be read.
+    pub(crate) fn functions(&self, path: &[u8]) -> Option<Vec<Bytes>> {
+        self.facts.functions(path)
+    }
+
+    /// Whether the kernel has a function; `None` when that cannot be known.
+    pub(crate) fn has_kernel_function(&self, name: &[u8]) -> Option<bool> {
+        self.facts.has_kernel_function(name)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("arch", &self.arch).finish_non_exhaustive()
+    }
+}
+
+/// Functions by path, for a [`Fixture`].
+pub(crate) type Functions = HashMap<Bytes, Vec<Bytes>>;
+
+/// Whether a name fits a pattern with `*`, `?` and sets `[…]`.
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern {
+        [] => name.is_empty(),
+        [b'*', rest @ ..] => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
+        [b'?', rest @ ..] => !name.is_empty() && matches(rest, &name[1..]),
+        [b'[', rest @ ..] => match (rest.iter().position(|byte| *byte == b']'), name) {
+            (Some(end), [first, tail @ ..]) => {
+                in_set(&rest[..end], *first) && matches(&rest[end + 1..], tail)
+            }
+            (Some(_), []) => false,
+            (None, _) => name.first() == Some(&b'[') && matches(rest, &name[1..]),
+        },
+        [byte, rest @ ..] => name.first() == Some(byte) && matches(rest, &name[1..]),
+    }
+}
+
+fn in_set(set: &[u8], byte: u8) -> bool {
+    let (negated, set) = match set {
+        [b'!' | b'^', rest @ ..] => (true, rest),
+        _ => (false, set),
+    };
+    let mut at = 0;
+    let mut found = false;
+    while at < set.len() {
+        if set.get(at + 1) == Some(&b'-') && at + 2 < set.len() {
+            found |= (set[at]..=set[at + 2]).contains(&byte);
+            at += 3;
+        } else {
+            found |= set[at] == byte;
+            at += 1;
+        }
+    }
+    found != negated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns_fit_whole_names() {
+        for (pattern, name, fits) in [
+            ("sys_*_openat", "sys_enter_openat", true),
+            ("sys_*_openat", "sys_enter_openat2", false),
+            ("vfs_re?d", "vfs_read", true),
+            ("vfs_[rw]*", "vfs_write", true),
+            ("vfs_[!rw]*", "vfs_write", false),
+            ("[a-c]x", "bx", true),
+            ("", "x", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
+        }
+    }
+}
