@@ -1,3 +1,28 @@
-//! The command line of the compiler.
+//! The command line of the compiler. One file per subcommand; the default one compiles a script.
 
-fn main() {}
+mod cli;
+mod compile;
+mod failure;
+mod inspect;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use failure::Failure;
+
+/// The executable that is copied into every tool; the build script makes it.
+const SHIM: &[u8] = include_bytes!(env!("BTAOT_SHIM"));
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Inspect(arguments)) => inspect::run(&arguments),
+        None => compile::run(&cli.compile),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,137 @@
+//! The default command: a script becomes a tool, or one stage of it is shown.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use btaot_abi::arch::Arch;
+use btaot_abi::bundle::SectionKind;
+use btaot_codegen::bpf::{self, Compiled};
+use btaot_codegen::bundle::attach_payload;
+use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
+use btaot_frontend::{Source, Sources};
+use btaot_semantic::Target;
+use btaot_semantic::program::Program;
+
+use crate::cli::{Compile, Stage};
+use crate::failure::Failure;
+use crate::{SHIM, output};
+
+/// Name of the tool made from `-e` or from standard input.
+const DEFAULT_NAME: &str = "a.bt.out";
+
+/// Runs the command.
+pub fn run(arguments: &Compile) -> Result<(), Failure> {
+    let input = Input::read(arguments)?;
+    let mut sources = Sources::new();
+    let file = sources.add(input.name.clone(), input.bytes);
+    let script = btaot_frontend::parse(sources.get(file)).map_err(|errors| reject(&sources, &errors))?;
+    if arguments.emit == Some(Stage::Ast) {
+        return show(arguments, script.to_string());
+    }
+    let target = Target::live();
+    let analysis = btaot_semantic::analyze(&script, &sources, &target, &btaot_semantic::Options::default())
+        .map_err(|errors| reject(&sources, &errors))?;
+    report(&sources, &analysis.warnings);
+    let program = &analysis.program;
+    match arguments.emit {
+        Some(Stage::Program) => show(arguments, program.to_string()),
+        Some(stage) => {
+            let compiled = generate(program, &target, arguments)?;
+            show(arguments, stage_text(stage, program, &compiled)?)
+        }
+        None => {
+            let compiled = generate(program, &target, arguments)?;
+            let path = arguments.output.clone().unwrap_or(input.default_output);
+            if input.path.as_deref().is_some_and(|script| same_file(script, &path)) {
+                return Err(Failure::input(path, "would overwrite the script; name another file with -o"));
+            }
+            write_tool(&path, target.arch(), &compiled, sources.get(file))
+        }
+    }
+}
+
+/// The script and what follows from where it came from.
+struct Input {
+    name: String,
+    bytes: Vec<u8>,
+    path: Option<PathBuf>,
+    default_output: PathBuf,
+}
+
+impl Input {
+    fn read(arguments: &Compile) -> Result<Self, Failure> {
+        let nameless = |bytes| Self {
+            name: "stdin".into(),
+            bytes,
+            path: None,
+            default_output: DEFAULT_NAME.into(),
+        };
+        if let Some(text) = &arguments.expression {
+            return Ok(nameless(text.clone().into_bytes()));
+        }
+        let path = arguments.script.clone().unwrap_or_default();
+        if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            let read = io::stdin().lock().read_to_end(&mut bytes);
+            read.map_err(|error| Failure::file("standard input", "read", error))?;
+            return Ok(nameless(bytes));
+        }
+        let bytes = fs::read(&path).map_err(|error| Failure::file(&path, "read", error))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let default_output = path.file_stem().map_or_else(|| DEFAULT_NAME.into(), PathBuf::from);
+        Ok(Self { name, bytes, path: Some(path), default_output })
+    }
+}
+
+fn generate(program: &Program, target: &Target, arguments: &Compile) -> Result<Compiled, Failure> {
+    let options = bpf::Options { arch: target.arch(), features: arguments.features.clone() };
+    bpf::compile(program, &options).map_err(|error| Failure::Compile(error.to_string()))
+}
+
+fn stage_text(stage: Stage, program: &Program, compiled: &Compiled) -> Result<String, Failure> {
+    let failed = |error: bpf::CodegenError| Failure::Compile(error.to_string());
+    match stage {
+        Stage::Metadata => serde_json::to_string_pretty(&compiled.metadata)
+            .map(|text| text + "\n")
+            .map_err(|error| Failure::Compile(error.to_string())),
+        Stage::Llvm => Ok(compiled.llvm_ir.clone()),
+        Stage::Asm => Ok(compiled.assembly.clone()),
+        Stage::Bpf => bpf::disassemble(&compiled.object).map_err(failed),
+        Stage::Ast | Stage::Program => Ok(program.to_string()),
+    }
+}
+
+fn write_tool(path: &Path, arch: Arch, compiled: &Compiled, script: &Source) -> Result<(), Failure> {
+    let metadata = compiled.metadata.to_json();
+    let sections = [
+        (SectionKind::Metadata, &metadata[..]),
+        (SectionKind::Bpf, &compiled.object[..]),
+        (SectionKind::Source, script.bytes()),
+    ];
+    let tool =
+        attach_payload(SHIM, arch, &sections).map_err(|error| Failure::Compile(error.to_string()))?;
+    output::write(path, &tool, 0o755)
+}
+
+fn show(arguments: &Compile, text: String) -> Result<(), Failure> {
+    match &arguments.output {
+        Some(path) => output::write(path, text.as_bytes(), 0o644),
+        None => output::print(&text),
+    }
+}
+
+fn same_file(script: &Path, tool: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    real(script).is_some_and(|script| Some(script) == real(tool))
+}
+
+fn reject(sources: &Sources, errors: &[Diagnostic]) -> Failure {
+    report(sources, errors);
+    Failure::Rejected
+}
+
+fn report(sources: &Sources, diagnostics: &[Diagnostic]) {
+    let color = if io::stderr().is_terminal() { Color::Always } else { Color::Never };
+    eprint!("{}", render(diagnostics, sources, Format::Text(color)));
+}
