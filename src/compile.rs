@@ -37,11 +37,11 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     match arguments.emit {
         Some(Stage::Program) => show(arguments, program.to_string()),
         Some(stage) => {
-            let compiled = generate(program, &target, arguments)?;
-            show(arguments, stage_text(stage, program, &compiled)?)
+            let compiled = generate(program, &target, sources.get(file), arguments)?;
+            show(arguments, stage_text(stage, program, compiled)?)
         }
         None => {
-            let compiled = generate(program, &target, arguments)?;
+            let compiled = generate(program, &target, sources.get(file), arguments)?;
             let path = arguments.output.clone().unwrap_or(input.default_output);
             if input.path.as_deref().is_some_and(|script| same_file(script, &path)) {
                 return Err(Failure::input(path, "would overwrite the script; name another file with -o"));
@@ -84,21 +84,31 @@ impl Input {
     }
 }
 
-fn generate(program: &Program, target: &Target, arguments: &Compile) -> Result<Compiled, Failure> {
-    let options = bpf::Options { arch: target.arch(), features: arguments.features.clone() };
+fn generate(
+    program: &Program,
+    target: &Target,
+    source: &Source,
+    arguments: &Compile,
+) -> Result<Compiled, Failure> {
+    let options = bpf::Options {
+        arch: target.arch(),
+        source: source.bytes(),
+        features: &arguments.features,
+        llvm_ir: arguments.emit == Some(Stage::Llvm),
+        assembly: arguments.emit == Some(Stage::Asm),
+    };
     bpf::compile(program, &options).map_err(|error| Failure::Compile(error.to_string()))
 }
 
-fn stage_text(stage: Stage, program: &Program, compiled: &Compiled) -> Result<String, Failure> {
-    let failed = |error: bpf::CodegenError| Failure::Compile(error.to_string());
+fn stage_text(stage: Stage, program: &Program, compiled: Compiled) -> Result<String, Failure> {
     match stage {
+        Stage::Ast | Stage::Program => Ok(program.to_string()),
+        Stage::Llvm => Ok(compiled.llvm_ir.unwrap_or_default()),
+        Stage::Asm => Ok(compiled.assembly.unwrap_or_default()),
+        Stage::Bpf => bpf::disassemble(&compiled.object).map_err(|error| Failure::Compile(error.to_string())),
         Stage::Metadata => serde_json::to_string_pretty(&compiled.metadata)
             .map(|text| text + "\n")
             .map_err(|error| Failure::Compile(error.to_string())),
-        Stage::Llvm => Ok(compiled.llvm_ir.clone()),
-        Stage::Asm => Ok(compiled.assembly.clone()),
-        Stage::Bpf => bpf::disassemble(&compiled.object).map_err(failed),
-        Stage::Ast | Stage::Program => Ok(program.to_string()),
     }
 }
 
