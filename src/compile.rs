@@ -61,12 +61,8 @@ struct Input {
 
 impl Input {
     fn read(arguments: &Compile) -> Result<Self, Failure> {
-        let nameless = |bytes| Self {
-            name: "stdin".into(),
-            bytes,
-            path: None,
-            default_output: DEFAULT_NAME.into(),
-        };
+        let nameless =
+            |bytes| Self { name: "stdin".into(), bytes, path: None, default_output: DEFAULT_NAME.into() };
         if let Some(text) = &arguments.expression {
             return Ok(nameless(text.clone().into_bytes()));
         }
@@ -119,8 +115,7 @@ fn write_tool(path: &Path, arch: Arch, compiled: &Compiled, script: &Source) -> 
         (SectionKind::Bpf, &compiled.object[..]),
         (SectionKind::Source, script.bytes()),
     ];
-    let tool =
-        attach_payload(SHIM, arch, &sections).map_err(|error| Failure::Compile(error.to_string()))?;
+    let tool = attach_payload(SHIM, arch, &sections).map_err(|error| Failure::Compile(error.to_string()))?;
     output::write(path, &tool, 0o755)
 }
 

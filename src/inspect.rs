@@ -25,11 +25,8 @@ pub fn run(arguments: &Inspect) -> Result<(), Failure> {
     let metadata = bundle.section(SectionKind::Metadata).unwrap_or_default();
     let metadata = Metadata::from_json(metadata)
         .map_err(|error| Failure::input(path, format!("the metadata table is unreadable: {error}")))?;
-    let text = if arguments.json {
-        as_json(&bundle, &metadata)?
-    } else {
-        as_text(tool.len(), &bundle, &metadata)
-    };
+    let text =
+        if arguments.json { as_json(&bundle, &metadata)? } else { as_text(tool.len(), &bundle, &metadata) };
     output::print(&text)
 }
 

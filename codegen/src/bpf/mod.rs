@@ -8,6 +8,7 @@
 mod core;
 mod define;
 mod describe;
+mod disassemble;
 mod error;
 pub mod helpers;
 mod lower;
@@ -25,6 +26,7 @@ use btaot_abi::features::KernelFeature;
 use btaot_abi::metadata::Metadata;
 use btaot_semantic::program::Program;
 
+pub use disassemble::disassemble;
 pub use error::{CodegenError, Result};
 
 use crate::llvm::debug::{Debug, Script, module_for};

@@ -4,6 +4,7 @@
 //! [`object`]; raw handles of the C interface do not leave this folder.
 
 pub mod debug;
+pub mod disassembler;
 pub mod ir;
 pub mod object;
 

@@ -20,6 +20,8 @@ use super::{Context, Module, Ptr};
 
 /// Instruction set: 32-bit arithmetic and jumps, Linux 5.1.
 const CPU: &str = "v3";
+/// The same for C.
+pub const CPU_NAME: &CStr = c"v3";
 
 /// Errors that LLVM reported while [`Session`] was in charge.
 type Messages = RefCell<Vec<String>>;
@@ -53,15 +55,20 @@ extern "C" fn fatal(reason: *const c_char) {
     eprintln!("btaot: bug in code generation: LLVM: {}", reason.to_string_lossy());
 }
 
+/// Prepares LLVM's eBPF back end, once.
+pub fn initialise() {
+    static BPF: Once = Once::new();
+    BPF.call_once(|| {
+        Target::initialize_bpf(&InitializationConfig::default());
+        // SAFETY: the handler has the signature LLVM asks for and lives for ever.
+        unsafe { install_fatal_error_handler(fatal) };
+    });
+}
+
 impl Session {
     /// A fresh context.
     pub fn new() -> Self {
-        static BPF: Once = Once::new();
-        BPF.call_once(|| {
-            Target::initialize_bpf(&InitializationConfig::default());
-            // SAFETY: the handler has the signature LLVM asks for and lives for ever.
-            unsafe { install_fatal_error_handler(fatal) };
-        });
+        initialise();
         let context = Context::create();
         let messages = Box::new(Messages::default());
         let pointer = std::ptr::from_ref::<Messages>(&messages).cast_mut().cast();
