@@ -27,7 +27,7 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let file = sources.add(input.name.clone(), input.bytes);
     let script = btaot_frontend::parse(sources.get(file)).map_err(|errors| reject(&sources, &errors))?;
     if arguments.emit == Some(Stage::Ast) {
-        return show(arguments, script.to_string());
+        return show(arguments, btaot_frontend::text::script(&script, &sources));
     }
     let target = Target::live();
     let analysis = btaot_semantic::analyze(&script, &sources, &target, &btaot_semantic::Options::default())

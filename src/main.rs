@@ -10,7 +10,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use failure::Failure;
 
 /// The executable that is copied into every tool; the build script makes it.
 const SHIM: &[u8] = include_bytes!(env!("BTAOT_SHIM"));
