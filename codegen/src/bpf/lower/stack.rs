@@ -4,7 +4,7 @@
 
 use btaot_abi::metadata::StackMap;
 use btaot_abi::value::{StackKey, ValueType};
-use btaot_semantic::program::Expr;
+use btaot_semantic::program::{Context, Expr};
 use btaot_semantic::types::Type;
 
 use super::read::Spot;
@@ -35,6 +35,11 @@ impl<'c> Lower<'_, '_, 'c> {
         let mark = self.frame.mark();
         let bytes = shape.limit * 8;
         let frames = self.temporary(bytes);
+        if self.body.context == Context::TestRun {
+            // Before Linux 6.3 the verifier wants this buffer to be initialised in raw tracepoint
+            // programs, though the helper only writes to it.
+            self.zero(Spot::aligned(frames), bytes);
+        }
         let flags = ir.i64(if user { BPF_F_USER_STACK } else { 0 });
         let arguments = [self.context.into(), frames.into(), ir.i64(bytes.into()).into(), flags.into()];
         let got = self.helper(Helper::GetStack, &arguments);
@@ -46,7 +51,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let key = self.temporary(StackKey::SIZE);
         ir.store(key, hash, 8);
         ir.store(ir.offset(key, 8), count, 8);
-        self.keep_stack(key, frames, count, shape.limit, at)?;
+        self.keep_stack(key, frames, shape.limit, at)?;
         ir.store(to.pointer, hash, to.align);
         let tail = ir.offset(to.pointer, 8);
         if user {
@@ -91,7 +96,6 @@ impl<'c> Lower<'_, '_, 'c> {
         &mut self,
         key: Ptr<'c>,
         frames: Ptr<'c>,
-        count: Int<'c>,
         limit: u32,
         at: &Expr,
     ) -> Result<()> {
@@ -105,17 +109,17 @@ impl<'c> Lower<'_, '_, 'c> {
             key: Some(ValueType::Array { element: Box::new(word(8)), len: StackKey::SIZE / 8 }),
             value: Some(ValueType::Array { element: Box::new(word(8)), len: limit }),
         });
+        // No branch on the number of frames here: after the loop above it would have the verifier
+        // follow every length of stack through the rest of the program.
         let location = at.location;
-        self.when(ir.is_nonzero(count), Likely::Yes, |lower| {
-            let known = lower.lookup(store, key);
-            lower.when(ir.is_null(known), Likely::No, |lower| {
-                let arguments = [store.into(), key.into(), frames.into(), ir.i64(BPF_NOEXIST).into()];
-                let failed = lower.helper(Helper::MapUpdateElem, &arguments);
-                let error = lower.is_failure(failed);
-                lower.when(error, Likely::No, |lower| {
-                    lower.report(helper_fault(Helper::MapUpdateElem), location, failed);
-                    Ok(())
-                })
+        let known = self.lookup(store, key);
+        self.when(ir.is_null(known), Likely::No, |lower| {
+            let arguments = [store.into(), key.into(), frames.into(), ir.i64(BPF_NOEXIST).into()];
+            let failed = lower.helper(Helper::MapUpdateElem, &arguments);
+            let error = lower.is_failure(failed);
+            lower.when(error, Likely::No, |lower| {
+                lower.report(helper_fault(Helper::MapUpdateElem), location, failed);
+                Ok(())
             })
         })
     }

@@ -1,7 +1,7 @@
 //! Lengths of the programs that everyone writes, after the verifier's rewriting.
 
-use btaot_semantic::program::{Aggregation, BinaryOp, Context, EventValue, StmtKind};
-use btaot_semantic::types::{Space, Type};
+use btaot_semantic::program::{Aggregation, BinaryOp, Context, EventValue, ExprKind, StmtKind};
+use btaot_semantic::types::{Space, StackMode, StackShape, Type};
 
 use super::build::*;
 use super::{at_most, loaded};
@@ -62,6 +62,16 @@ fn filter_by_comm() {
 }
 
 #[test]
+fn count_by_stack() {
+    let shape = StackShape { mode: StackMode::Bpftrace, limit: 127 };
+    let stack = expr(ExprKind::Event(EventValue::UserStack), Type::UserStack(shape));
+    let ty = stack.ty.clone();
+    let body = body(0, Context::Uprobe, vec![aggregate(0, Some(stack), None)]);
+    let program = program(vec![body], vec![aggregation("@", Aggregation::Count, Some(ty))]);
+    at_most(&loaded("ustack", &program), 200);
+}
+
+#[test]
 fn latency() {
     let start = || value_of(0, Some(event(EventValue::Tid)), Type::U64);
     let set = stmt(StmtKind::SetMap {
@@ -75,7 +85,7 @@ fn latency() {
     let mut exit = body(1, Context::Uprobe, vec![aggregate(1, None, Some(elapsed)), delete]);
     exit.predicate = Some(btaot_semantic::program::Expr {
         ty: Type::Bool,
-        ..expr(btaot_semantic::program::ExprKind::Convert(Box::new(start())), Type::Bool)
+        ..expr(ExprKind::Convert(Box::new(start())), Type::Bool)
     });
     let maps = vec![
         plain("@start", Type::U64, Some(Type::U32)),
