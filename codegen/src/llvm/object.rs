@@ -84,9 +84,7 @@ impl Session {
 
     /// The first error since the last call.
     fn error(&self) -> Option<String> {
-        let mut messages = self.messages.borrow_mut();
-        let first = messages.drain(..).next();
-        first
+        std::mem::take(&mut *self.messages.borrow_mut()).into_iter().next()
     }
 
     /// `Err` with what LLVM complained about.

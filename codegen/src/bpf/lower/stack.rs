@@ -92,13 +92,7 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     /// Puts the frames into the store unless they are there.
-    fn keep_stack(
-        &mut self,
-        key: Ptr<'c>,
-        frames: Ptr<'c>,
-        limit: u32,
-        at: &Expr,
-    ) -> Result<()> {
+    fn keep_stack(&mut self, key: Ptr<'c>, frames: Ptr<'c>, limit: u32, at: &Expr) -> Result<()> {
         let ir = self.ir;
         let id = self.unit.tables.stack_map(limit);
         let max_entries = self.unit.program.config.max_map_keys;

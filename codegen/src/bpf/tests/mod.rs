@@ -5,6 +5,7 @@ mod build;
 mod kernel;
 
 use btaot_abi::arch::Arch;
+use btaot_abi::constants::{IntSlot, IntSource};
 use btaot_semantic::program::{Context, Map, Program, Stmt};
 
 use super::{Compiled, Options, compile};
@@ -15,13 +16,36 @@ fn compiled(program: &Program) -> Compiled {
     compile(program, &options).expect("the program compiles")
 }
 
-/// Compiles and loads; gives the number of instructions of each program after the verifier.
+/// A value for each constant, as on a machine where every branch on one is taken.
+fn constants(compiled: &Compiled) -> Vec<u64> {
+    let value = |slot: &IntSlot| match slot.source {
+        IntSource::PidNamespaceInode => 0xf000_0000,
+        IntSource::PidNamespaceDevice => 4,
+        IntSource::PossibleCpus => 4,
+        IntSource::RingDataLimit => 1 << 17,
+        IntSource::Positional(n) => u64::from(n) * 100,
+        IntSource::ElapsedStart
+        | IntSource::BootTimeOffset
+        | IntSource::PositionalCount
+        | IntSource::TargetPid
+        | IntSource::ChildPid
+        | IntSource::OwnPid
+        | IntSource::ProbeId(_)
+        | IntSource::Feature(_) => 1,
+    };
+    compiled.metadata.constants.ints.iter().map(value).collect()
+}
+
+/// Compiles and loads, with constants of zero and with others; gives the number of instructions of
+/// each program after the verifier for zeros, the usual case.
 fn loaded(name: &str, program: &Program) -> Vec<(String, usize)> {
     let compiled = compiled(program);
     if !kernel::available() {
         eprintln!("{name}: not loaded: needs root, bpftool and bpffs");
         return Vec::new();
     }
+    let filled = kernel::with_constants(&compiled.object, &constants(&compiled));
+    kernel::load(&format!("{name}_filled"), &filled);
     let programs = kernel::load(name, &compiled.object);
     if std::env::var_os("BTAOT_SHOW").is_some() {
         programs.iter().for_each(|program| println!("{}\n{}", program.name, program.listing));
@@ -49,4 +73,5 @@ fn everywhere(statements: &[Stmt], maps: Vec<Map>) -> Program {
 mod kinds;
 mod measured;
 mod memory;
+mod results;
 mod structures;
