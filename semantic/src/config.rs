@@ -9,9 +9,6 @@ use btaot_grammar::vocabulary::{ConfigKey, ConfigType, StackMode as StackWord};
 use crate::probes::did_you_mean;
 use crate::types::StackMode;
 
-/// The largest capacity of strings, in bytes: records of events are at most twice as long.
-const MAX_STRLEN: u64 = 64 * 1024;
-
 /// The settings, with those that only the compiler needs.
 pub(crate) struct Settings {
     /// What the tool keeps.
@@ -71,7 +68,7 @@ fn apply(
     let config = &mut settings.config;
     match (key, setting) {
         (ConfigKey::MaxStrlen, Some(Setting::Integer(size))) => {
-            config.max_strlen = in_range(entry, size, 1, MAX_STRLEN)?;
+            config.max_strlen = in_range(entry, size, 1, u64::from(u32::MAX))?;
         }
         (ConfigKey::MaxMapKeys, Some(Setting::Integer(keys))) => {
             config.max_map_keys = in_range(entry, keys, 1, u64::from(u32::MAX))?;

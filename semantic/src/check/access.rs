@@ -15,7 +15,7 @@ use crate::value::{Checked, Literal, Stop, Value, int_expr};
 impl Checker<'_, '_> {
     /// `base.field`, `base->field`; both follow pointers.
     pub(super) fn field(&mut self, base: &ast::Expr, field: &ast::Name, span: Span) -> Checked<Value> {
-        let span = anchor(base).to(span);
+        let span = Span { start: anchor(base).start, ..span };
         if self.is_args(base) {
             return self.argument_field(base.span, field, span);
         }
@@ -106,7 +106,7 @@ impl Checker<'_, '_> {
 
     /// `base[index]`.
     pub(super) fn index(&mut self, base: &ast::Expr, index: &ast::Expr, span: Span) -> Checked<Value> {
-        let span = anchor(base).to(span);
+        let span = Span { start: anchor(base).start, ..span };
         let (base, index) = (self.expr(base), self.expr(index));
         let (base, index) = (base?, index?);
         match base.ty.clone() {
@@ -182,7 +182,7 @@ impl Checker<'_, '_> {
 
     /// `base.0`.
     pub(super) fn tuple_field(&mut self, base: &ast::Expr, index: u32, span: Span) -> Checked<Value> {
-        let span = anchor(base).to(span);
+        let span = Span { start: anchor(base).start, ..span };
         let value = self.expr(base)?;
         match value.ty.clone() {
             Ty::Tuple(fields) => self.tuple_part(&value, &fields, index as usize, span),

@@ -153,6 +153,9 @@ impl Checker<'_, '_> {
         aggregation: crate::program::Aggregation,
         span: Span,
     ) -> Checked<T> {
+        if let Some(map) = self.maps.get_mut(name) {
+            map.refused = true;
+        }
         let function = aggregation.function();
         let message = format!("the value of `{function}()` cannot be copied from one map to another");
         let error = Diagnostic::error(Code::AggregationMisused, span, message);

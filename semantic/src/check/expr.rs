@@ -237,7 +237,7 @@ impl Checker<'_, '_> {
         let checked: Vec<Checked<Value>> = fields.iter().map(|field| self.element(field)).collect();
         let values: Vec<Value> = checked.into_iter().collect::<Checked<_>>()?;
         if values.is_empty() {
-            return self.error(Code::NoValue, span, "an empty tuple has no value");
+            return Ok(Value::void(self.location(span)));
         }
         let types = values.iter().map(|value| value.ty.clone()).collect();
         let literals: Option<Vec<Literal>> = values.iter().map(|value| value.literal.clone()).collect();

@@ -24,6 +24,8 @@ pub(crate) struct MapState {
     pub key: Option<Ty>,
     /// What it holds.
     pub shape: Option<Shape>,
+    /// It was assigned something that it cannot hold, which was or will be reported.
+    pub refused: bool,
     /// The kind and number of entries that the script asks for.
     pub declared: Option<(MapKind, u32)>,
 }
@@ -58,6 +60,7 @@ impl Checker<'_, '_> {
             keyed: None,
             key: None,
             shape: None,
+            refused: false,
             declared: None,
         })
     }
@@ -215,7 +218,7 @@ impl Checker<'_, '_> {
     pub(super) fn settle_untyped_maps(&mut self) -> bool {
         let mut any = false;
         for map in self.maps.values_mut() {
-            if map.shape.is_none() && map.keyed.is_some() {
+            if map.shape.is_none() && map.keyed.is_some() && !map.refused {
                 map.shape = Some(Shape::Plain(Ty::int(1, true)));
                 any = true;
             }

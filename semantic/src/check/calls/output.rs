@@ -1,7 +1,7 @@
 //! `printf`, `print`, `time`, `exit`.
 
 use btaot_abi::Bytes;
-use btaot_abi::format::{Conversion, ConversionKind, Piece, parse};
+use btaot_abi::format::{Conversion, ConversionKind, FormatError, Piece, parse};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
 use super::super::{Checker, convert::converted};
@@ -20,6 +20,9 @@ impl Checker<'_, '_> {
         let values: Vec<Checked<Value>> = arguments[1..].iter().map(|argument| self.expr(argument)).collect();
         let pieces = match parse(&format) {
             Ok(pieces) => pieces,
+            Err(FormatError::Unknown { offset, .. }) if format[offset..].starts_with(b"%gr") => {
+                return self.not_yet(span, "the conversion `%gr`");
+            }
             Err(fault) => {
                 let at = self.inside_text(format_at, &format, (fault.offset(), fault.offset() + 1));
                 let error = Diagnostic::error(Code::BadFormat, span, fault.to_string());

@@ -9,6 +9,9 @@ use crate::ty::Ty;
 use crate::types::{Space, Type};
 use crate::value::{Checked, Literal, Stop, Value};
 
+/// Most bytes of one text or buffer.
+const MAX_READ: u32 = 64 * 1024;
+
 /// How many bytes are read at most.
 enum Length {
     /// As many as there is room for.
@@ -53,17 +56,35 @@ impl Checker<'_, '_> {
             let message = format!("`str()` takes a text or an address, not `{shown}`");
             return self.bad_argument_of(span, argument.span, message);
         };
-        Ok(self.read_text(address, space, length, self.settings.config.max_strlen, span))
+        self.read_text(address, space, length, self.settings.config.max_strlen, span)
     }
 
-    fn read_text(&self, address: Expr, space: Space, length: Length, room: u32, span: Span) -> Value {
+    fn read_text(
+        &mut self,
+        address: Expr,
+        space: Space,
+        length: Length,
+        room: u32,
+        span: Span,
+    ) -> Checked<Value> {
         let (size, length) = match length {
             Length::Room => (room, None),
             Length::Known(size) => (size.min(room), None),
             Length::Value(value) => (room, Some(value)),
         };
+        self.refuse_large(size, span)?;
         let kind = ExprKind::ReadStr { address: Box::new(address), space, length };
-        Value::new(Ty::Plain(Type::Str(size)), kind, self.location(span))
+        Ok(Value::new(Ty::Plain(Type::Str(size)), kind, self.location(span)))
+    }
+
+    /// Refuses reads of more bytes than a record can carry.
+    fn refuse_large(&mut self, size: u32, span: Span) -> Checked<()> {
+        if size <= MAX_READ {
+            return Ok(());
+        }
+        let message = format!("{size} bytes are more than the {MAX_READ} that one value may have");
+        let error = Diagnostic::error(Code::TooLarge, span, message);
+        self.fail(error.with_hint("state a length, or lower max_strlen in the config block"))
     }
 
     fn positional_text(&mut self, number: u32, length: Length, span: Span) -> Checked<Value> {
@@ -83,12 +104,12 @@ impl Checker<'_, '_> {
                 let location = value.expr.location;
                 // A text which is read already need not be read twice.
                 if let ExprKind::ReadStr { address, space, length: None } = value.expr.kind {
-                    return Ok(self.read_text(*address, space, length, size, span));
+                    return self.read_text(*address, space, length, size, span);
                 }
                 let space = self.space_of(&value.expr);
                 let ty = Type::Pointer { to: Box::new(value.expr.ty.clone()), space };
                 let address = Expr { kind: ExprKind::AddressOf(Box::new(value.expr)), ty, location };
-                Ok(self.read_text(converted(address, Type::U64), space, length, size, span))
+                self.read_text(converted(address, Type::U64), space, length, size, span)
             }
         }
     }
@@ -172,6 +193,7 @@ impl Checker<'_, '_> {
             Length::Value(value) => (room, Some(value)),
             Length::Room => (room, None),
         };
+        self.refuse_large(size, span)?;
         let kind = ExprKind::ReadBuf { address: Box::new(address), space, length };
         Ok(Value::new(Ty::Plain(Type::Buf(size)), kind, self.location(span)))
     }
