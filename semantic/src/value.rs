@@ -1,6 +1,7 @@
 //! Checked expressions on their way into the program.
 
 use btaot_abi::Bytes;
+use btaot_frontend::Span;
 
 use crate::program::{Expr, ExprKind, Location};
 use crate::ty::Ty;
@@ -15,6 +16,8 @@ pub(crate) struct Value {
     pub expr: Expr,
     /// Its value when it is known while compiling.
     pub literal: Option<Literal>,
+    /// Its text in the script, for messages; absent for what the checker made itself.
+    pub span: Option<Span>,
 }
 
 /// A value that is known while compiling.
@@ -92,7 +95,7 @@ impl Value {
     /// A value that is not known while compiling.
     pub fn new(ty: Ty, kind: ExprKind, location: Location) -> Self {
         let expr = Expr { kind, ty: ty.lower(), location };
-        Self { ty, expr, literal: None }
+        Self { ty, expr, literal: None, span: None }
     }
 
     /// A value that is known.

@@ -29,7 +29,7 @@ impl Checker<'_, '_> {
                 self.error(Code::NotAssignable, target.span, message)
             }
         };
-        if let Ok(kind) = assigned {
+        if let Some(kind) = self.settle(assigned, span) {
             self.push(out, kind, span);
         }
     }
@@ -210,7 +210,8 @@ impl Checker<'_, '_> {
             return;
         }
         let id = self.declare(&name.text, span);
-        if let Some(Ok(ty)) = declared {
+        let declared = declared.and_then(|declared| self.settle(declared, span));
+        if let Some(ty) = declared {
             let state = self.state(id);
             // A text without a size takes that of its values.
             state.declared = !matches!(ty, Ty::Plain(crate::types::Type::Str(0)));
@@ -225,7 +226,7 @@ impl Checker<'_, '_> {
         };
         self.body.variables[id.0 as usize].assigned = true;
         let set = checked.and_then(|value| self.first_value(id, &name.text, value, span));
-        if let Ok(kind) = set {
+        if let Some(kind) = self.settle(set, span) {
             self.push(out, kind, span);
         }
     }

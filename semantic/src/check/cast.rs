@@ -31,11 +31,11 @@ impl Checker<'_, '_> {
             Ty::Plain(Type::Enum(id)) => self.cast_to_enum(value, id, span),
             Ty::Plain(Type::Str(size)) if from.as_str().is_some_and(|from| from <= size) => {
                 let expr = self.convert(value, &target, span).ok_or(Stop::Reported)?;
-                Ok(Value { ty: target, expr, literal: None })
+                Ok(Value { ty: target, expr, literal: None, span: None })
             }
             Ty::Plain(Type::Username) if from.is_integer() => {
                 let expr = self.as_address(value).ok_or(Stop::Reported)?;
-                Ok(Value { ty: target, expr: converted(expr, Type::Username), literal: None })
+                Ok(Value { ty: target, expr: converted(expr, Type::Username), literal: None, span: None })
             }
             Ty::Plain(Type::Array { .. }) if from.as_int().is_some() || from.as_str().is_some() => {
                 self.not_yet(span, "a cast to an array")
@@ -60,7 +60,7 @@ impl Checker<'_, '_> {
         };
         if let Some(number) = known {
             let expr = int_expr(truncated(number, int), int, location);
-            return Ok(Value { ty, expr, literal: None });
+            return Ok(Value { ty, expr, literal: None, span: None });
         }
         let castable = value.ty.is_bool() || value.ty.as_int().is_some() || value.ty.as_pointer().is_some();
         if matches!(&value.ty, Ty::Plain(Type::Array { .. })) {
@@ -69,7 +69,7 @@ impl Checker<'_, '_> {
         if !castable {
             return self.no_cast(&value.ty, &ty, span);
         }
-        Ok(Value { expr: converted(value.expr, ty.lower()), ty, literal: None })
+        Ok(Value { expr: converted(value.expr, ty.lower()), ty, literal: None, span: None })
     }
 
     fn cast_to_bool(&mut self, value: Value, span: Span) -> Checked<Value> {
@@ -85,7 +85,7 @@ impl Checker<'_, '_> {
             return Ok(Value::new(Ty::BOOL, kind, location));
         }
         match self.truth(value) {
-            Some(expr) => Ok(Value { ty: Ty::BOOL, expr, literal: None }),
+            Some(expr) => Ok(Value { ty: Ty::BOOL, expr, literal: None, span: None }),
             None => self.no_cast(&from, &Ty::BOOL, span),
         }
     }
@@ -101,7 +101,7 @@ impl Checker<'_, '_> {
             known => known,
         };
         let ty = Type::Pointer { to: Box::new(to), space };
-        Ok(Value { expr: converted(address, ty.clone()), ty: Ty::Plain(ty), literal: None })
+        Ok(Value { expr: converted(address, ty.clone()), ty: Ty::Plain(ty), literal: None, span: None })
     }
 
     fn cast_to_enum(&mut self, value: Value, id: EnumId, span: Span) -> Checked<Value> {
@@ -116,9 +116,9 @@ impl Checker<'_, '_> {
                 return self.error(Code::BadCast, span, message);
             }
             let expr = Expr { kind: ExprKind::Int(number), ty: ty.lower(), location: value.expr.location };
-            return Ok(Value { ty, expr, literal: None });
+            return Ok(Value { ty, expr, literal: None, span: None });
         }
-        Ok(Value { expr: converted(value.expr, ty.lower()), ty, literal: None })
+        Ok(Value { expr: converted(value.expr, ty.lower()), ty, literal: None, span: None })
     }
 }
 

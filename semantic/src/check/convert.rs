@@ -61,7 +61,7 @@ impl Checker<'_, '_> {
                 self.show(to)
             );
             self.report(
-                btaot_frontend::Diagnostic::warning(Code::SignMismatch, span, message)
+                btaot_frontend::Diagnostic::warning(Code::SignMismatch, value.span.unwrap_or(span), message)
                     .with_hint("write the cast that you mean"),
             );
         }
@@ -195,7 +195,7 @@ pub(super) fn field_of(value: &Value, index: usize, ty: Ty) -> Value {
     if let ExprKind::Aggregate(fields) = &value.expr.kind
         && let Some(expr) = fields.get(index)
     {
-        return Value { ty, expr: expr.clone(), literal };
+        return Value { ty, expr: expr.clone(), literal, span: value.span };
     }
     let kind = ExprKind::Field { base: Box::new(value.expr.clone()), index: index as u32 };
     Value::new(ty, kind, location)

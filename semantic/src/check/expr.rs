@@ -19,6 +19,11 @@ const MAX_DEFINES: usize = 64;
 impl Checker<'_, '_> {
     /// The value of an expression.
     pub(super) fn expr(&mut self, expr: &ast::Expr) -> Checked<Value> {
+        let value = self.expr_of_kind(expr)?;
+        Ok(Value { span: Some(expr.span), ..value })
+    }
+
+    fn expr_of_kind(&mut self, expr: &ast::Expr) -> Checked<Value> {
         let span = expr.span;
         let location = self.location(span);
         match &expr.kind {

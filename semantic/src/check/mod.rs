@@ -241,6 +241,21 @@ impl Checker<'_, '_> {
         self.error(Code::NotSupportedYet, span, format!("{what} is not supported yet"))
     }
 
+    /// The result of a part that stands for itself. What has no result was reported; should it not have been, it is
+    /// now, so that nothing of a script is ever left out in silence.
+    fn settle<T>(&mut self, result: Result<T, Stop>, span: Span) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(_) => {
+                if self.last && !self.has_errors() {
+                    let message = "this cannot be given a type";
+                    self.report(Diagnostic::error(Code::TypeMismatch, span, message));
+                }
+                None
+            }
+        }
+    }
+
     /// Whether an error was reported.
     fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)

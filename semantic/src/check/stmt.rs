@@ -46,7 +46,8 @@ impl Checker<'_, '_> {
         match &stmt.kind {
             ast::StmtKind::Expr(expr) => self.expression_statement(expr, span, out),
             ast::StmtKind::Discard(expr) => {
-                if let Ok(value) = self.expr(expr) {
+                let value = self.expr(expr);
+                if let Some(value) = self.settle(value, span) {
                     self.push(out, StmtKind::Discard(value.expr), span);
                 }
             }
@@ -112,7 +113,8 @@ impl Checker<'_, '_> {
             }
             _ => {}
         }
-        let Ok(value) = self.expr(expr) else { return };
+        let value = self.expr(expr);
+        let Some(value) = self.settle(value, span) else { return };
         let has_effect = matches!(expr.kind, ast::ExprKind::Step { .. });
         if !has_effect && !value.ty.is_void() {
             self.warn(Code::DiscardedValue, span, "this value is not used");
@@ -146,7 +148,8 @@ impl Checker<'_, '_> {
 
     /// A truth value; `whole` is what the message points at.
     pub(super) fn condition(&mut self, condition: &ast::Expr, whole: Span) -> Option<Expr> {
-        let value = self.expr(condition).ok()?;
+        let value = self.expr(condition);
+        let value = self.settle(value, condition.span)?;
         let shown = self.show(&value.ty);
         let truth = self.truth(value);
         if truth.is_none() {
@@ -166,7 +169,7 @@ impl Checker<'_, '_> {
     fn unroll(&mut self, count: &ast::Expr, body: &ast::Block, span: Span, out: &mut Vec<Stmt>) {
         let value = self.expr(count);
         let statements = self.block(body);
-        let Ok(value) = value else { return };
+        let Some(value) = self.settle(value, span) else { return };
         let known = value.known_int().filter(|count| (1..=MAX_UNROLL).contains(count));
         let Some(known) = known.and_then(|count| u32::try_from(count).ok()) else {
             let error = btaot_frontend::Diagnostic::error(
@@ -182,7 +185,8 @@ impl Checker<'_, '_> {
 
     /// `return e` in a probe: any integer, which has no meaning.
     fn return_value(&mut self, value: &ast::Expr, span: Span) {
-        let Ok(checked) = self.expr(value) else { return };
+        let checked = self.expr(value);
+        let Some(checked) = self.settle(checked, span) else { return };
         if !checked.ty.is_integer() {
             let message = format!("a probe returns an integer, not `{}`", self.show(&checked.ty));
             let _: Checked<()> = self.error(Code::BadReturn, span, message);

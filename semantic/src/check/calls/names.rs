@@ -19,7 +19,7 @@ impl Checker<'_, '_> {
     pub(super) fn kernel_symbol(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let address = self.symbol_address(Function::Ksym, &arguments[0], span)?;
         let expr = converted(address, Type::KernelSymbol);
-        Ok(Value { ty: Ty::Plain(Type::KernelSymbol), expr, literal: None })
+        Ok(Value { ty: Ty::Plain(Type::KernelSymbol), expr, literal: None, span: None })
     }
 
     pub(super) fn user_symbol(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
