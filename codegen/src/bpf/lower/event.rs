@@ -143,7 +143,7 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let piece = self.pinned(COMM_SIZE);
         let comm = self.piece(piece);
-        self.fetch_comm(comm);
+        self.fetch_comm(Spot::aligned(comm));
         self.known.comm = Some(comm);
         comm
     }
@@ -152,13 +152,15 @@ impl<'c> Lower<'_, '_, 'c> {
     pub(super) fn fill_comm(&mut self, to: Spot<'c>) {
         match self.known.comm {
             Some(comm) => self.copy(to, Spot::aligned(comm), COMM_SIZE),
-            None => self.fetch_comm(to.pointer),
+            None => self.fetch_comm(to),
         }
     }
 
-    fn fetch_comm(&mut self, to: Ptr<'c>) {
+    fn fetch_comm(&mut self, to: Spot<'c>) {
+        // Kernels before 6.4 leave what follows the name as it was, and names are compared as map keys.
+        self.zero(to, COMM_SIZE);
         let size = self.ir.i64(COMM_SIZE.into());
-        self.helper(Helper::GetCurrentComm, &[to.into(), size.into()]);
+        self.helper(Helper::GetCurrentComm, &[to.pointer.into(), size.into()]);
     }
 
     fn probe_id(&mut self) -> Int<'c> {

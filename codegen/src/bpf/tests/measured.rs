@@ -30,7 +30,7 @@ fn count_by_pid_and_comm() {
     let ty = key.ty.clone();
     let body = body(0, Context::Uprobe, vec![aggregate(0, Some(key), None)]);
     let program = program(vec![body], vec![aggregation("@", Aggregation::Count, Some(ty))]);
-    at_most(&loaded("pid_comm", &program), 70);
+    at_most(&loaded("pid_comm", &program), 72);
 }
 
 #[test]
