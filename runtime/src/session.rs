@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
+use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::metadata::{Metadata, Program, ProgramKind, Target};
 use thiserror::Error;
 
@@ -311,13 +312,14 @@ fn resolve(
     Ok(resolved.probes)
 }
 
-/// Bytes of the ring: a power of two, at least a page.
+/// Bytes of the ring: a power of two, at least half of which is for data.
 fn ring_size(metadata: &Metadata, possible_cpus: u32) -> u32 {
     let wanted = match metadata.config.ring_pages {
         Some(pages) => (pages as usize).saturating_mul(page_size()).saturating_mul(possible_cpus as usize),
         None => DEFAULT_RING,
     };
-    wanted.clamp(page_size(), 1 << 30).next_power_of_two() as u32
+    let least = page_size().max(2 * CONTROL_HEADROOM as usize);
+    wanted.clamp(least, 1 << 30).next_power_of_two() as u32
 }
 
 /// The probe of each program that serves just one.
