@@ -151,7 +151,7 @@ fn inspect_shows_the_tables(folder: &Path) -> Checked {
         "BEGIN { printf(\"first %d\\n\", $1); printf(\"second\\n\"); printf(\"first %d\\n\", $1); @m = 1; }";
     let tool = compile_text(program, folder, "tool")?;
     let shown = process::run(btaot().arg("inspect").arg(&tool))?.expect_code(0)?;
-    for word in ["first %d", "second", "@m", "BEGIN", ".btaot.bpf"] {
+    for word in ["first %d", "second", "@m", "begin", ".btaot.bpf"] {
         if !shown.stdout.contains(word) {
             return Err(format!("inspect does not show {word:?}:\n{}", shown.stdout).into());
         }

@@ -66,14 +66,13 @@ fn every_stage_is_shown_as_text(folder: &Path) -> Checked {
 }
 
 fn stage_goes_to_a_file(folder: &Path) -> Checked {
-    let arguments = ["--emit", "bpf", "-o", "hello.bpf", "-e", HELLO];
-    process::run(btaot().current_dir(folder).args(arguments))?.expect_code(0)?;
-    expect_files(folder, &["hello.bpf"])?;
-    let bytes = std::fs::read(folder.join("hello.bpf"))?;
-    // ELF, 64 bits, little-endian, and at offset 18 the machine 247: BPF.
-    if !bytes.starts_with(b"\x7fELF\x02\x01") || bytes.get(18..20) != Some(&[247, 0]) {
-        return Err("not an eBPF object".into());
-    }
+    let arguments = ["--emit", "asm", "-e", HELLO];
+    let shown = process::run(btaot().current_dir(folder).args(arguments))?.expect_code(0)?;
+    let arguments = [&arguments[..], &["-o", "hello.asm"]].concat();
+    let silent = process::run(btaot().current_dir(folder).args(arguments))?.expect_code(0)?;
+    text::expect_equal("standard output", "", &silent.stdout)?;
+    expect_files(folder, &["hello.asm"])?;
+    text::expect_equal("file", &shown.stdout, &std::fs::read_to_string(folder.join("hello.asm"))?)?;
     Ok(())
 }
 

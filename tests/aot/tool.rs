@@ -37,7 +37,7 @@ fn run(tool: &Path, arguments: &[&str]) -> Result<Finished, String> {
 fn help_describes_this_tool(folder: &Path) -> Checked {
     let tool = compile_text(PARAMETERS, folder, "tool")?;
     let finished = run(&tool, &["--help"])?.expect_code(0)?;
-    for word in ["BEGIN", "interval:s:10", "$1", "$2", "-p", "-c", "-f", "-o", "-q", "-v", "-B"] {
+    for word in ["begin", "interval:s:10", "$1", "$2", "-p", "-c", "-f", "-o", "-q", "-v", "-B"] {
         if !finished.stdout.contains(word) {
             return Err(format!("no {word:?} in the help:\n{}", finished.stdout).into());
         }

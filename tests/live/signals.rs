@@ -90,11 +90,17 @@ fn started_program_is_ended_with_the_tool(folder: &Path) -> Checked {
     running.finish()?.expect_code(0)?;
     // The signal is sent before the end, but the process may take a moment to die.
     let start = Instant::now();
-    while Path::new("/proc").join(&child).exists() {
+    while is_alive(&child) {
         if start.elapsed() > PROMPT {
             return Err(format!("process {child} is left behind").into());
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// A process that has ended may stay as a zombie until the first process of a container asks for it.
+fn is_alive(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }

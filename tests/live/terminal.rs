@@ -2,10 +2,10 @@
 //!
 //! `script` gives bash a terminal, so that it reads its lines by readline. Only that bash is traced.
 
+use crate::support::Checked;
 use crate::support::compiler::compile_text;
 use crate::support::policy::{self, Need};
 use crate::support::process::Running;
-use crate::support::{Checked, process};
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::Command;
@@ -82,19 +82,19 @@ fn typed_lines_are_printed(folder: &Path) -> Checked {
     Ok(())
 }
 
+/// The tool itself is on the terminal, and hands it to the shell.
 fn shell_is_started_by_the_tool(folder: &Path) -> Checked {
-    let program = "uretprobe:/bin/bash:readline /comm == \"bash\"/ { printf(\"[%s]\\n\", str(retval)); }";
+    let program = "uretprobe:/bin/bash:readline { printf(\"[%s]\\n\", str(retval)); }";
     let tool = compile_text(program, folder, "tool")?;
-    // `-c` knows no quotes; a file keeps the command of the terminal in one word.
-    let start = folder.join("start");
-    std::fs::write(&start, format!("#!/bin/sh\n{SHELL}\n"))?;
-    process::run(Command::new("chmod").arg("755").arg(&start))?.expect_code(0)?;
-    let command = format!("script -q -c {} {}", start.display(), folder.join("typescript").display());
-    let mut tool = Running::start_attached(Command::new(tool).args(["-c", &command]))?;
-    tool.wait_for_stdout(PROMPT)?;
-    tool.type_in("echo typed\n")?;
-    tool.wait_for_stdout("[echo typed]\n")?;
-    tool.type_in("exit\n")?;
-    tool.finish()?.expect_code(0)?;
+    let command = format!("{} -c '/bin/bash --norc --noprofile -i'", tool.display());
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-c", &command]).arg(folder.join("typescript"));
+    let mut script = Running::start(script.env("HISTFILE", "/dev/null"))?;
+    script.wait_for_stdout(PROMPT)?;
+    script.type_in("echo typed\n")?;
+    script.wait_for_stdout("[echo typed]")?;
+    script.type_in("exit\n")?;
+    script.wait_for_stdout("[exit]")?;
+    script.finish()?.expect_code(0)?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 volatile long sink;
 
-long mark(long number) { return sink += number; }
+__attribute__((noipa)) long mark(long number) { return sink += number; }
 
 int main(int argc, char **argv)
 {

@@ -75,7 +75,8 @@ impl Run {
     pub fn check(&self, finished: Finished) -> Result<(), String> {
         compiler::expect_no_panic(&finished)?;
         let finished = finished.expect_code(self.exit)?;
-        text::expect_equal("standard output", &with_programs(&self.stdout)?, &finished.stdout)?;
+        text::expect_equal("standard output", &with_programs(&self.stdout)?, &finished.stdout)
+            .map_err(|problem| format!("{problem}--- stderr\n{}", finished.stderr))?;
         let stderr = without_attached(&finished.stderr);
         text::expect_equal("standard error", &with_programs(&self.stderr)?, &stderr)
     }

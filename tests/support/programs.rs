@@ -26,8 +26,8 @@ fn compile(name: &str) -> Result<PathBuf, String> {
     let folder = super::scratch::folder(&format!("programs::{name}")).map_err(|error| error.to_string())?;
     let output = folder.join(name);
     let mut compiler = Command::new("cc");
-    // Functions stay functions, and frame pointers make user stacks walkable.
-    compiler.args(["-O1", "-g", "-static", "-fno-inline", "-fno-omit-frame-pointer", "-fno-ipa-ra"]);
+    // Frame pointers make user stacks walkable.
+    compiler.args(["-O1", "-g", "-static", "-Wall", "-Werror", "-fno-omit-frame-pointer"]);
     process::run(compiler.arg(source).arg("-o").arg(&output))?.expect_code(0)?;
     Ok(output)
 }
