@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use btaot_abi::event::CONTROL_HEADROOM;
-use btaot_abi::metadata::{Metadata, Program, ProgramKind, Target};
+use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind, Target};
 use thiserror::Error;
 
 use crate::attach::{AttachError, Attacher, Job};
@@ -64,7 +64,7 @@ pub enum StartError {
     #[error("{}", lines(.0))]
     Attach(Vec<AttachError>),
     /// The system does not tell what is needed.
-    #[error("{what}: {error}")]
+    #[error("{what}: {error}; is /sys mounted?")]
     System {
         /// What was asked.
         what: &'static str,
@@ -92,7 +92,7 @@ impl StartError {
             Self::Map(MapError::Refused { error, .. }) if error.kind() == io::ErrorKind::PermissionDenied => {
                 1
             }
-            Self::Attach(errors) if errors.iter().all(|error| matches!(error, AttachError::Missing(_))) => 1,
+            Self::Attach(errors) if errors.iter().all(|error| missing_place(error).is_some()) => 1,
             Self::Object(_) | Self::Map(_) | Self::Load(_) | Self::Attach(_) => 255,
         }
     }
@@ -236,11 +236,13 @@ impl<'m> Session<'m> {
     }
 
     fn judge_attach_errors(&mut self, errors: Vec<AttachError>, left: usize) -> Result<(), StartError> {
-        let (missing, refused): (Vec<_>, Vec<_>) =
-            errors.into_iter().partition(|error| matches!(error, AttachError::Missing(_)));
+        let (mut missing, refused): (Vec<_>, Vec<_>) =
+            errors.into_iter().partition(|error| matches!(error, AttachError::Missing { .. }));
         if !refused.is_empty() {
             return Err(StartError::Attach(refused));
         }
+        let lost: Vec<Location> = missing.iter().filter_map(missing_place).collect();
+        missing.retain(|error| !self.has_better_match(error, &lost));
         let policy = self.metadata.config.missing_probes;
         match judge(missing.len(), policy, left > 0) {
             Verdict::GoOn => {}
@@ -248,6 +250,13 @@ impl<'m> Session<'m> {
             Verdict::Refuse => return Err(StartError::Attach(missing)),
         }
         Ok(())
+    }
+
+    /// Whether an attach point is a pattern of which other matches are attached.
+    fn has_better_match(&self, error: &AttachError, lost: &[Location]) -> bool {
+        let AttachError::Missing { location, of_pattern: true, .. } = error else { return false };
+        let all = self.probes.iter().filter(|probe| probe.location == *location).count();
+        lost.iter().filter(|lost| *lost == location).count() < all
     }
 
     /// Lets the command of `-c` go.
@@ -286,6 +295,13 @@ impl<'m> Session<'m> {
             Some(format!("program {} `{name}`: {instructions} instructions, BTF {}", info.id, info.btf_id))
         };
         self.jobs.iter().filter_map(line).collect()
+    }
+}
+
+fn missing_place(error: &AttachError) -> Option<Location> {
+    match error {
+        AttachError::Missing { location, .. } => Some(*location),
+        _ => None,
     }
 }
 

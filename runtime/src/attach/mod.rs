@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use aya_obj::generated::bpf_attach_type::{BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI};
 use btaot_abi::features::KernelFeature;
-use btaot_abi::metadata::{Identity, Metadata, Program};
+use btaot_abi::metadata::{Identity, Location, Metadata, Program};
 use thiserror::Error;
 
 use crate::features::Features;
@@ -26,9 +26,16 @@ use crate::sys::{bpf, is_errno};
 /// Why a probe is not attached.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    /// The place does not exist; found out only now.
-    #[error(transparent)]
-    Missing(Box<Missing>),
+    /// The place does not exist, or cannot be probed; found out only now.
+    #[error("{missing}")]
+    Missing {
+        /// What is to be said of it.
+        missing: Box<Missing>,
+        /// The attach point.
+        location: Location,
+        /// Whether a pattern brought it up, which may have better matches.
+        of_pattern: bool,
+    },
     /// The kernel refused.
     #[error("{script}:{line}: cannot attach {name}: {error}{hint}")]
     Refused {
@@ -162,7 +169,7 @@ impl<'a> Attacher<'a> {
         for point in &points {
             match self.attach_one(definition, &job.loaded, point) {
                 Ok(made) => links.extend(made),
-                Err(error @ AttachError::Missing(_)) => errors.push(error),
+                Err(error @ AttachError::Missing { .. }) => errors.push(error),
                 // The tool will not start, and the rest would fail for the same reason.
                 Err(error) => return vec![error],
             }
@@ -274,13 +281,15 @@ impl<'a> Attacher<'a> {
 
     /// Says what an error of the kernel means for this kind of probe.
     fn explain(&self, point: &Point<'_>, error: io::Error) -> AttachError {
-        let is_kernel = matches!(point.probe.place, Place::Kprobe(_));
+        let probe = point.probe;
+        let is_kernel = matches!(probe.place, Place::Kprobe(_));
         let hint = match error.raw_os_error() {
             Some(libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL) if is_kernel => {
-                let probe = point.probe;
-                let missing =
-                    Missing::new(self.metadata, &probe.name, probe.location, Reason::NoKernelFunction);
-                return AttachError::Missing(Box::new(missing));
+                return self.missing(probe);
+            }
+            // Of the functions that a pattern matches, some must not be probed.
+            Some(libc::EINVAL | libc::EILSEQ | libc::EOPNOTSUPP) if is_kernel && probe.of_pattern => {
+                return self.missing(probe);
             }
             Some(libc::EPERM | libc::EACCES) => {
                 "; run the tool with sudo, or lower /proc/sys/kernel/perf_event_paranoid"
@@ -291,6 +300,15 @@ impl<'a> Attacher<'a> {
             _ => "",
         };
         self.refused(point, error, hint)
+    }
+
+    fn missing(&self, probe: &Probe) -> AttachError {
+        let missing = Missing::new(self.metadata, &probe.name, probe.location, Reason::NoKernelFunction);
+        AttachError::Missing {
+            missing: Box::new(missing),
+            location: probe.location,
+            of_pattern: probe.of_pattern,
+        }
     }
 
     fn refused(&self, point: &Point<'_>, error: io::Error, hint: &'static str) -> AttachError {

@@ -33,6 +33,8 @@ pub struct Probe {
     pub place: Place,
     /// The attach point in the script.
     pub location: Location,
+    /// Whether it is one of the places that a pattern stands for.
+    pub of_pattern: bool,
 }
 
 /// Where a probe is.
@@ -195,6 +197,7 @@ impl Resolver {
                         function: found.function,
                         place: found.place,
                         location: point.location,
+                        of_pattern: point.target.is_wildcard(),
                     })),
                     Err(reason) => {
                         resolved.missing.push(Missing::new(metadata, &point.name, point.location, reason));
