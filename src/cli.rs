@@ -24,7 +24,7 @@ Examples:
   btaot opens.bt --emit bpf      shows the eBPF instructions
   btaot inspect ./opens          says what a tool carries
 
-Exit codes: 0 done, 1 the script was rejected, 2 usage or files.";
+Exit code: 0 when done, 1 when the script is rejected or a file cannot be used.";
 
 /// What else btaot does.
 #[derive(Debug, Subcommand)]

@@ -49,13 +49,11 @@ impl Failure {
         Self::Input { path: path.as_ref().to_owned(), reason: reason.to_string() }
     }
 
-    /// Prints what is not yet printed and gives the exit code: 1 for a rejected script, 2 for
-    /// usage and files.
+    /// Prints what is not yet printed and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        if matches!(self, Self::Rejected) {
-            return ExitCode::from(1);
+        if !matches!(self, Self::Rejected) {
+            eprintln!("error: {self}");
         }
-        eprintln!("error: {self}");
-        ExitCode::from(if matches!(self, Self::Compile(_)) { 1 } else { 2 })
+        ExitCode::FAILURE
     }
 }

@@ -15,7 +15,15 @@ use cli::{Cli, Command};
 const SHIM: &[u8] = include_bytes!(env!("BTAOT_SHIM"));
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no mistakes; they arrive here too.
+        Err(message) => {
+            // A closed pipe is nobody's problem.
+            let _ = message.print();
+            return ExitCode::from(u8::from(message.use_stderr()));
+        }
+    };
     let result = match cli.command {
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         None => compile::run(&cli.compile),

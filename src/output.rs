@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// Writes a file through a temporary one in the same folder, with these permissions. Devices and
 /// pipes are written directly.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    let fail = |error| Failure::file(path, "write", error);
+    let fail = |error| Failure::file(path, "write", without_path(error));
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             return Err(Failure::input(path, "is a directory; name a file with -o"));
@@ -30,10 +30,15 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Without the name of a temporary file, which tells the user nothing.
+fn without_path(error: io::Error) -> io::Error {
+    if error.raw_os_error().is_some() { error } else { error.kind().into() }
+}
+
 /// Prints to standard output; a closed pipe ends quietly.
 pub fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::file("standard output", "write", error))
         }
         _ => Ok(()),

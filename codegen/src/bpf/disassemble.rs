@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind};
+use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind, SymbolKind};
 
 use super::error::{CodegenError, Result};
 use crate::llvm::disassembler::Disassembler;
@@ -38,7 +38,9 @@ impl Listing<'_> {
         let functions: BTreeMap<u64, &str> = self
             .object
             .symbols()
-            .filter(|symbol| symbol.section_index() == Some(place.index()) && !symbol.is_local())
+            .filter(|symbol| {
+                symbol.section_index() == Some(place.index()) && symbol.kind() == SymbolKind::Text
+            })
             .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?)))
             .collect();
         let references: BTreeMap<u64, String> =
