@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             Err(error) => println!("not a record: {error}"),
         }
     }
-    let percent = |part: usize, of: usize| if of == 0 { 100 } else { part * 100 / of };
+    let percent = |part: usize, of: usize| (part * 100).checked_div(of).unwrap_or(100);
     println!(
         "verdicts {}/{}, places {}/{}, not supported yet {}",
         count.agreed, count.compared, count.placed, count.places, count.unsupported

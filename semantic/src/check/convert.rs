@@ -133,6 +133,11 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// The value as a condition: what [`Self::truth`] takes, but for aggregations, which say nothing by themselves.
+    pub(super) fn whole_truth(&mut self, value: Value) -> Option<Expr> {
+        if matches!(value.ty, Ty::Aggregate(_)) { None } else { self.truth(value) }
+    }
+
     /// The value as a truth value; `None` for types that have none.
     pub(super) fn truth(&mut self, value: Value) -> Option<Expr> {
         let location = value.expr.location;

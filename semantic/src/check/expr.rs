@@ -15,6 +15,8 @@ use crate::value::{Checked, Literal, Stop, Value};
 
 /// `#define`s may refer to each other this deep.
 const MAX_DEFINES: usize = 64;
+/// `#define`s that a clause expands at most.
+const MAX_EXPANSIONS: usize = 10_000;
 
 impl Checker<'_, '_> {
     /// The value of an expression.
@@ -52,13 +54,22 @@ impl Checker<'_, '_> {
             ast::ExprKind::SizeOf(of) => self.size_of(of, span),
             ast::ExprKind::Tuple(fields) => self.tuple(fields, span),
             ast::ExprKind::Record(fields) => self.record(fields, span),
-            ast::ExprKind::OffsetOf { .. } => self.not_yet(span, "`offsetof`"),
+            ast::ExprKind::OffsetOf { of, path } => self.offset_of(of, path, span),
             ast::ExprKind::TypeOf(_) => self.not_yet(span, "`typeof`"),
             ast::ExprKind::TypeInfo(_) => self.not_yet(span, "`typeinfo`"),
-            ast::ExprKind::Comptime(_) => self.not_yet(span, "`comptime`"),
+            ast::ExprKind::Comptime(inner) => self.comptime(inner, span),
             ast::ExprKind::If(_) => self.not_yet(span, "`if` as a value"),
             ast::ExprKind::Block(_) => self.not_yet(span, "a block as a value"),
         }
+    }
+
+    /// `comptime e`: the value must be known now.
+    pub(super) fn comptime(&mut self, inner: &ast::Expr, span: Span) -> Checked<Value> {
+        let value = self.expr(inner)?;
+        if value.literal.is_none() {
+            return self.error(Code::NotConstant, span, "this is not known while compiling");
+        }
+        Ok(value)
     }
 
     /// A text that values are made of; formats are checked elsewhere and may be longer.
@@ -119,6 +130,10 @@ impl Checker<'_, '_> {
     fn defined(&mut self, name: &str, body: &ast::Expr, span: Span) -> Checked<Value> {
         if self.defines.iter().any(|open| open == name) || self.defines.len() >= MAX_DEFINES {
             return self.unknown_identifier(name, span);
+        }
+        self.expansions += 1;
+        if self.expansions > MAX_EXPANSIONS {
+            return self.error(Code::TooDeep, span, "the `#define`s of this clause expand to too much text");
         }
         let outer = self.define;
         self.define = Some(outer.unwrap_or(span));
@@ -209,7 +224,7 @@ impl Checker<'_, '_> {
             return Ok(if truth { left } else { right });
         }
         let shown = self.show(&checked.ty);
-        let Some(condition) = self.truth(checked) else {
+        let Some(condition) = self.whole_truth(checked) else {
             let message = format!("a value of type `{shown}` is neither true nor false");
             return self.error(Code::BadOperand, span, message);
         };

@@ -9,9 +9,11 @@ mod builtin;
 mod calls;
 mod cast;
 mod convert;
+mod equality;
 mod expr;
 mod maps;
 mod ops;
+mod pointers;
 mod stmt;
 mod typename;
 mod variables;
@@ -74,6 +76,8 @@ pub(crate) struct Checker<'a, 't> {
     define: Option<Span>,
     /// `#define`s that are being expanded, so that a circle of them ends.
     defines: Vec<String>,
+    /// `#define`s that were expanded in this body, so that a small text cannot stand for a huge one.
+    expansions: usize,
 }
 
 /// What is known of a variable's type.
@@ -128,6 +132,7 @@ pub(crate) fn check(
         last: false,
         define: None,
         defines: Vec::new(),
+        expansions: 0,
     };
     checker.declare_maps(declarations);
     for _ in 0..MAX_ROUNDS {
@@ -170,6 +175,7 @@ impl Checker<'_, '_> {
     fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group) -> Body {
         self.body = BodyState::new(id, group.layout, &clause.kinds, events(group));
         self.body.scopes.push(Vec::new());
+        self.expansions = 0;
         let predicate = clause.probe.predicate.as_ref().and_then(|predicate| self.predicate(predicate));
         let statements = self.block(&clause.probe.body);
         self.warn_unassigned();

@@ -2,7 +2,7 @@
 
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
-use super::convert::{converted, field_of};
+use super::convert::converted;
 use super::{Checker, convert::int_fits};
 use crate::fold;
 use crate::program::{BinaryOp, Expr, ExprKind, UnaryOp};
@@ -90,7 +90,13 @@ impl Checker<'_, '_> {
         let ty = Ty::address(8, signed, space);
         let left = self.operand(left, &ty, span)?;
         let right = if shift { self.shift_amount(right, span)? } else { self.operand(right, &ty, span)? };
-        Ok(Value::new(ty, binary_kind(lower_op(op), left, right), self.location(span)))
+        let result = Value::new(ty, binary_kind(lower_op(op), left, right), self.location(span));
+        if both_bool {
+            // Truth values stay truth values.
+            let expr = converted(result.expr, Type::Bool);
+            return Ok(Value { ty: Ty::BOOL, expr, literal: None, span: None });
+        }
+        Ok(result)
     }
 
     /// A number in the type that an operation computes in.
@@ -132,7 +138,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn logical(&mut self, op: ast::BinaryOp, left: Value, right: Value, span: Span) -> Checked<Value> {
+    pub(super) fn logical(
+        &mut self,
+        op: ast::BinaryOp,
+        left: Value,
+        right: Value,
+        span: Span,
+    ) -> Checked<Value> {
         let left = self.truth(left).ok_or(Stop::Reported)?;
         let right = self.truth(right).ok_or(Stop::Reported)?;
         Ok(Value::new(Ty::BOOL, binary_kind(lower_op(op), left, right), self.location(span)))
@@ -164,154 +176,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn pointer_operation(
+    pub(super) fn bad_operands<T>(
         &mut self,
         op: ast::BinaryOp,
-        left: Value,
-        right: Value,
+        left: &Ty,
+        right: &Ty,
         span: Span,
-    ) -> Checked<Value> {
-        let pointers = left.ty.as_pointer().is_some() && right.ty.as_pointer().is_some();
-        let number = |ty: &Ty| ty.is_bool() || ty.as_int().is_some();
-        if op.is_logical() && (pointers || self.is_truth_value(&left) && self.is_truth_value(&right)) {
-            return self.logical(op, left, right, span);
-        }
-        if op.is_comparison() && (pointers || number(&left.ty) || number(&right.ty)) {
-            if pointers {
-                self.warn_distinct(&left.ty, &right.ty, span);
-            }
-            let left = self.as_address(left).ok_or(Stop::Reported)?;
-            let right = self.as_address(right).ok_or(Stop::Reported)?;
-            return Ok(Value::new(Ty::BOOL, binary_kind(lower_op(op), left, right), self.location(span)));
-        }
-        let moves = match op {
-            ast::BinaryOp::Add => !pointers,
-            ast::BinaryOp::Subtract => !pointers && left.ty.as_pointer().is_some(),
-            _ => false,
-        };
-        if !moves || !(number(&left.ty) || number(&right.ty)) {
-            return self.bad_operands(op, &left.ty, &right.ty, span);
-        }
-        let (pointer, distance) = if left.ty.as_pointer().is_some() { (left, right) } else { (right, left) };
-        self.moved(op, pointer, distance, span)
-    }
-
-    fn is_truth_value(&self, value: &Value) -> bool {
-        value.ty.is_bool() || value.ty.as_pointer().is_some() || value.literal.is_some()
-    }
-
-    fn warn_distinct(&mut self, left: &Ty, right: &Ty, span: Span) {
-        let (Some((a, _)), Some((b, _))) = (left.as_pointer(), right.as_pointer()) else { return };
-        if a != b {
-            let message = format!(
-                "pointers to different types are compared: `{}`, `{}`",
-                self.show(left),
-                self.show(right)
-            );
-            self.warn(Code::ComparesPointers, span, message);
-        }
-    }
-
-    /// A pointer plus or minus a number of elements.
-    fn moved(&mut self, op: ast::BinaryOp, pointer: Value, distance: Value, span: Span) -> Checked<Value> {
-        let Some((to, _)) = pointer.ty.as_pointer() else { return Err(Stop::Reported) };
-        let to = to.clone();
-        let size = self.pointee_size(&to, span)?;
-        let location = self.location(span);
-        let i64_int = Int { size: 8, signed: true };
-        let scaled = match &distance.literal {
-            Some(Literal::Int(number)) => int_expr(number.wrapping_mul(size.into()), i64_int, location),
-            Some(Literal::Negative(number)) => {
-                int_expr(number.wrapping_mul(size.into()) as u64, i64_int, location)
-            }
-            _ => {
-                let number = self.widened(distance).ok_or(Stop::Reported)?;
-                let number = converted(number, Type::I64);
-                let factor = int_expr(size.into(), i64_int, location);
-                let kind = binary_kind(BinaryOp::Mul, number.clone(), factor);
-                if size == 1 { number } else { Expr { kind, ty: Type::I64, location } }
-            }
-        };
-        let ty = pointer.ty.clone();
-        Ok(Value::new(ty, binary_kind(lower_op(op), pointer.expr, scaled), location))
-    }
-
-    /// Operations on texts, arrays, tuples and records: they can only be compared for equality.
-    fn other_operation(
-        &mut self,
-        op: ast::BinaryOp,
-        left: Value,
-        right: Value,
-        span: Span,
-    ) -> Checked<Value> {
-        let equality = matches!(op, ast::BinaryOp::Equal | ast::BinaryOp::NotEqual);
-        match (&left.ty, &right.ty) {
-            (Ty::Plain(Type::Str(_)), Ty::Plain(Type::Str(_))) if equality => {
-                let kind = binary_kind(lower_op(op), left.expr, right.expr);
-                Ok(Value::new(Ty::BOOL, kind, self.location(span)))
-            }
-            (Ty::Tuple(a), Ty::Tuple(b)) if equality && a.len() == b.len() => {
-                let pairs = (0..a.len()).map(|index| (index, index)).collect();
-                self.fields_equal(op, left, right, pairs, span)
-            }
-            (Ty::Record(a), Ty::Record(b)) if equality && a.len() == b.len() => {
-                let pair = |(index, (name, _)): (usize, &(btaot_abi::Bytes, Ty))| {
-                    Some((index, b.iter().position(|(other, _)| other == name)?))
-                };
-                match a.iter().enumerate().map(pair).collect::<Option<Vec<_>>>() {
-                    Some(pairs) => self.fields_equal(op, left, right, pairs, span),
-                    None => self.bad_operands(op, &left.ty, &right.ty, span),
-                }
-            }
-            (Ty::Plain(a), Ty::Plain(b)) if equality && a == b && is_number_array(a) => {
-                let Type::Array { len, .. } = a else { return Err(Stop::Reported) };
-                let pairs = (0..*len as usize).map(|index| (index, index)).collect();
-                self.fields_equal(op, left, right, pairs, span)
-            }
-            _ => self.bad_operands(op, &left.ty, &right.ty, span),
-        }
-    }
-
-    /// `==` or `!=` of tuples, records and arrays, field by field.
-    fn fields_equal(
-        &mut self,
-        op: ast::BinaryOp,
-        left: Value,
-        right: Value,
-        pairs: Vec<(usize, usize)>,
-        span: Span,
-    ) -> Checked<Value> {
-        let mut all: Option<Value> = None;
-        for (a, b) in pairs {
-            let (a, b) = (self.part(&left, a), self.part(&right, b));
-            let equal = self.binary_values(ast::BinaryOp::Equal, a, b, span)?;
-            all = Some(match all {
-                None => equal,
-                Some(before) => self.binary_values(ast::BinaryOp::And, before, equal, span)?,
-            });
-        }
-        let equal = all.unwrap_or_else(|| Value::literal(Literal::Bool(true), self.location(span)));
-        if op == ast::BinaryOp::Equal {
-            return Ok(equal);
-        }
-        self.not(equal, span)
-    }
-
-    fn part(&self, value: &Value, index: usize) -> Value {
-        match &value.ty {
-            Ty::Tuple(fields) => field_of(value, index, fields[index].clone()),
-            Ty::Record(fields) => field_of(value, index, fields[index].1.clone()),
-            Ty::Plain(Type::Array { element, .. }) => {
-                let location = value.expr.location;
-                let at = int_expr(index as u64, Int { size: 8, signed: false }, location);
-                let kind = ExprKind::Index { base: Box::new(value.expr.clone()), index: Box::new(at) };
-                Value::new(Ty::from((**element).clone()), kind, location)
-            }
-            _ => value.clone(),
-        }
-    }
-
-    fn bad_operands<T>(&mut self, op: ast::BinaryOp, left: &Ty, right: &Ty, span: Span) -> Checked<T> {
+    ) -> Checked<T> {
         let message =
             format!("`{}` does not work on `{}` and `{}`", op.symbol(), self.show(left), self.show(right));
         self.error(Code::BadOperand, span, message)
@@ -345,7 +216,7 @@ impl Checker<'_, '_> {
         Ok(Value::new(ty, kind, self.location(span)))
     }
 
-    fn not(&mut self, value: Value, span: Span) -> Checked<Value> {
+    pub(super) fn not(&mut self, value: Value, span: Span) -> Checked<Value> {
         let operand = Box::new(self.truth(value).ok_or(Stop::Reported)?);
         Ok(Value::new(Ty::BOOL, ExprKind::Unary { op: UnaryOp::Not, operand }, self.location(span)))
     }
@@ -366,16 +237,12 @@ fn meet(left: IntTy, right: IntTy) -> (IntTy, IntTy) {
     (adapt(left, right), adapt(right, left))
 }
 
-fn is_number_array(ty: &Type) -> bool {
-    matches!(ty, Type::Array { element, .. } if matches!(**element, Type::Int(_) | Type::Bool))
-}
-
-fn binary_kind(op: BinaryOp, left: Expr, right: Expr) -> ExprKind {
+pub(super) fn binary_kind(op: BinaryOp, left: Expr, right: Expr) -> ExprKind {
     ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }
 }
 
 /// The program's operation for one of the language.
-fn lower_op(op: ast::BinaryOp) -> BinaryOp {
+pub(super) fn lower_op(op: ast::BinaryOp) -> BinaryOp {
     match op {
         ast::BinaryOp::Or => BinaryOp::Or,
         ast::BinaryOp::And => BinaryOp::And,

@@ -134,9 +134,8 @@ impl Checker<'_, '_> {
     }
 
     fn branch(&mut self, branch: &ast::If, span: Span, out: &mut Vec<Stmt>) {
-        if matches!(branch.condition.kind, ast::ExprKind::Comptime(_)) {
-            let _: Checked<()> = self.not_yet(branch.condition.span, "`comptime`");
-            return;
+        if let ast::ExprKind::Comptime(condition) = &branch.condition.kind {
+            return self.chosen_branch(branch, condition, out);
         }
         let condition = self.condition(&branch.condition, span);
         let then = self.block(&branch.then);
@@ -146,12 +145,25 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// `if comptime`: only the branch that is taken is looked at.
+    fn chosen_branch(&mut self, branch: &ast::If, condition: &ast::Expr, out: &mut Vec<Stmt>) {
+        let span = branch.condition.span;
+        let value = self.comptime(condition, span);
+        let Some(value) = self.settle(value, span) else { return };
+        let truth = value.literal.as_ref().and_then(crate::value::Literal::truth);
+        let chosen = if truth == Some(true) { Some(&branch.then) } else { branch.otherwise.as_ref() };
+        if let Some(block) = chosen {
+            let statements = self.block(block);
+            out.extend(statements);
+        }
+    }
+
     /// A truth value; `whole` is what the message points at.
     pub(super) fn condition(&mut self, condition: &ast::Expr, whole: Span) -> Option<Expr> {
         let value = self.expr(condition);
         let value = self.settle(value, condition.span)?;
         let shown = self.show(&value.ty);
-        let truth = self.truth(value);
+        let truth = self.whole_truth(value);
         if truth.is_none() {
             let message = format!("a value of type `{shown}` is neither true nor false");
             let diagnostic = btaot_frontend::Diagnostic::error(Code::BadOperand, whole, message)

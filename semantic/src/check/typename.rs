@@ -50,7 +50,7 @@ impl Checker<'_, '_> {
                 };
                 Ok(Ty::Plain(Type::Array { element: Box::new(element), len }))
             }
-            ast::TypeKind::TypeOf(_) => self.not_yet(ty.span, "`typeof`"),
+            ast::TypeKind::TypeOf(of) => self.type_of(of),
         }
     }
 
@@ -119,12 +119,45 @@ impl Checker<'_, '_> {
         Ok(found)
     }
 
+    fn type_of(&mut self, of: &ast::TypeOrExpr) -> Checked<Ty> {
+        match of {
+            ast::TypeOrExpr::Type(ty) => self.type_name(ty),
+            // The expression is not evaluated: only its type is taken.
+            ast::TypeOrExpr::Expr(expr) => Ok(self.expr(expr)?.ty),
+        }
+    }
+
+    /// `offsetof`: a constant, but for the kernel's structures.
+    pub(super) fn offset_of(
+        &mut self,
+        of: &ast::TypeOrExpr,
+        path: &[ast::Name],
+        span: Span,
+    ) -> Checked<Value> {
+        let mut ty = self.type_of(of)?;
+        let mut bits = 0;
+        for name in path {
+            let Ty::Plain(Type::Struct(id)) = ty else {
+                let message = format!("`{}` has no fields", self.show(&ty));
+                return self.error(Code::UnknownField, span, message);
+            };
+            if self.catalog.structs()[id].origin != crate::types::Origin::Script {
+                return self.not_yet(span, "the place of a kernel structure's field");
+            }
+            let Some(index) = self.catalog.field(id, &name.text) else {
+                let message = format!("`{}` has no field `{}`", self.catalog.name_of(id), name.text);
+                return self.error(Code::UnknownField, span, message);
+            };
+            let field = &self.catalog.structs()[id].fields[index as usize];
+            bits += field.bit_offset;
+            ty = Ty::from(field.ty.clone());
+        }
+        Ok(Value::literal(Literal::Int(bits / 8), self.location(span)))
+    }
+
     /// `sizeof`: a constant, unless the size may differ where the tool runs.
     pub(super) fn size_of(&mut self, of: &ast::TypeOrExpr, span: Span) -> Checked<Value> {
-        let ty = match of {
-            ast::TypeOrExpr::Type(ty) => self.type_name(ty)?,
-            ast::TypeOrExpr::Expr(expr) => self.expr(expr)?.ty,
-        };
+        let ty = self.type_of(of)?;
         let lowered = match &ty {
             // Enumerators are kept in 64 bits, whatever C makes of them.
             Ty::Plain(Type::Enum(_)) => Type::U64,

@@ -129,7 +129,11 @@ impl Definer<'_, '_> {
                 len
             }
         };
-        let size = laid.size * u64::from(len);
+        let size = laid.size.saturating_mul(u64::from(len));
+        if size > u64::from(u32::MAX) {
+            self.error(Code::TooLarge, element.span, "this array has more than 4 GiB");
+            return None;
+        }
         let ty =
             if is_char && len > 0 { Type::Str(len) } else { Type::Array { element: Box::new(laid.ty), len } };
         Some(Laid { ty, size, align: laid.align })
@@ -202,9 +206,14 @@ impl Definer<'_, '_> {
             Some(align) => cursor.align.max(self.alignment(align)?),
         };
         let size = cursor.end.div_ceil(8).next_multiple_of(align);
+        let Ok(total) = u32::try_from(size) else {
+            let span = record.name.as_ref().map_or_else(|| fields_span(fields), |name| name.span);
+            self.error(Code::TooLarge, span, "this type has more than 4 GiB");
+            return None;
+        };
         let structure = &mut self.catalog.structs.structs[id.0 as usize];
         structure.fields = laid_fields;
-        structure.size = u32::try_from(size).ok()?;
+        structure.size = total;
         self.catalog.sources[id.0 as usize] = Source::Script(align as u32);
         Some(Laid { ty: Type::Struct(id), size, align })
     }
@@ -356,6 +365,11 @@ impl Definer<'_, '_> {
         }
         Some(Laid { ty: Type::Enum(id), size: size.into(), align: size.into() })
     }
+}
+
+/// The place of a structure without a name.
+fn fields_span(fields: &[CField]) -> Span {
+    fields.first().map_or_else(Span::default, |field| field.span)
 }
 
 /// Bytes without a meaning.

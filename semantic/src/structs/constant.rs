@@ -4,26 +4,28 @@ use btaot_frontend::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
 
 use super::ScriptTypes;
 
-/// `#define`s may refer to each other this deep, so that a circle of them ends.
-const MAX_DEPTH: u32 = 64;
+/// Parts that an expression has at most once its `#define`s are expanded, so that a circle of them ends and a small text
+/// cannot stand for a huge one.
+const MAX_PARTS: u32 = 10_000;
 
 /// The value; `None` when the expression is not constant or leaves 64 bits.
 pub(super) fn evaluate(types: &ScriptTypes, expr: &Expr) -> Option<i64> {
-    i64::try_from(value(types, expr, MAX_DEPTH)?).ok()
+    let mut parts = MAX_PARTS;
+    i64::try_from(value(types, expr, &mut parts)?).ok()
 }
 
-fn value(types: &ScriptTypes, expr: &Expr, depth: u32) -> Option<i128> {
-    let depth = depth.checked_sub(1)?;
+fn value(types: &ScriptTypes, expr: &Expr, parts: &mut u32) -> Option<i128> {
+    *parts = parts.checked_sub(1)?;
     match &expr.kind {
         ExprKind::Int(value) => Some(i128::from(*value)),
         ExprKind::Bool(value) => Some(i128::from(*value)),
         ExprKind::Ident(name) => match (types.enumerators.get(name), types.defines.get(name)) {
             (Some((_, number)), _) => Some(i128::from(*number)),
-            (None, Some(Some(body))) => value(types, body, depth),
+            (None, Some(Some(body))) => value(types, body, parts),
             (None, _) => None,
         },
         ExprKind::Unary { op, operand } => {
-            let operand = value(types, operand, depth)?;
+            let operand = value(types, operand, parts)?;
             match op {
                 UnaryOp::Negate => Some(-operand),
                 UnaryOp::BitNot => Some(!operand),
@@ -32,13 +34,13 @@ fn value(types: &ScriptTypes, expr: &Expr, depth: u32) -> Option<i128> {
             }
         }
         ExprKind::Binary { op, left, right, .. } => {
-            binary(*op, value(types, left, depth)?, value(types, right, depth)?)
+            binary(*op, value(types, left, parts)?, value(types, right, parts)?)
         }
         ExprKind::Ternary { condition, then, otherwise } => {
-            let condition = value(types, condition, depth)?;
+            let condition = value(types, condition, parts)?;
             match (condition, then) {
-                (0, _) => value(types, otherwise, depth),
-                (_, Some(then)) => value(types, then, depth),
+                (0, _) => value(types, otherwise, parts),
+                (_, Some(then)) => value(types, then, parts),
                 (_, None) => Some(condition),
             }
         }

@@ -1,6 +1,7 @@
 //! Calls: which function is meant, whether it may be called so, and its value or effect.
 
 mod aggregate;
+mod known;
 mod maps;
 mod names;
 mod output;
@@ -11,7 +12,8 @@ use btaot_grammar::vocabulary::{Builtin, Function, Safety};
 
 use super::Checker;
 use crate::probes::did_you_mean;
-use crate::program::Stmt;
+use crate::program::{EventValue, Stmt};
+use crate::types::Space;
 use crate::value::{Checked, Value};
 
 impl Checker<'_, '_> {
@@ -32,7 +34,9 @@ impl Checker<'_, '_> {
             | Function::Exit
             | Function::Clear
             | Function::Zero
-            | Function::Delete => {}
+            | Function::Delete
+            | Function::StaticAssert
+            | Function::Fail => {}
             _ => return false,
         }
         if self.admit(function, arguments, span).is_err() {
@@ -45,6 +49,8 @@ impl Checker<'_, '_> {
             Function::Exit => self.exit(arguments, span, out),
             Function::Clear | Function::Zero => self.clear_or_zero(function, arguments, span, out),
             Function::Delete => self.delete(arguments, span, out),
+            Function::StaticAssert => self.static_assert(arguments, span),
+            Function::Fail => self.failure(arguments, span),
             _ => Ok(()),
         };
         self.settle(done, span);
@@ -72,7 +78,9 @@ impl Checker<'_, '_> {
             | Function::Time
             | Function::Exit
             | Function::Clear
-            | Function::Zero => {
+            | Function::Zero
+            | Function::StaticAssert
+            | Function::Fail => {
                 let mut effects = Vec::new();
                 self.call_statement(expr, name, arguments, &mut effects);
                 Ok(Value::void(self.location(span)))
@@ -98,6 +106,17 @@ impl Checker<'_, '_> {
             Function::Usym => self.user_symbol(arguments, span),
             Function::Kstack => self.stack(function, arguments, span),
             Function::Ustack => self.stack(function, arguments, span),
+            Function::Kptr => self.in_memory_of(function, Space::Kernel, arguments, span),
+            Function::Uptr => self.in_memory_of(function, Space::User, arguments, span),
+            Function::Nsecs => self.clock(arguments, span),
+            Function::Pid => self.id_in(EventValue::Pid, arguments, span),
+            Function::Tid => self.id_in(EventValue::Tid, arguments, span),
+            Function::IsStr
+            | Function::IsPtr
+            | Function::IsArray
+            | Function::IsInteger
+            | Function::IsUnsignedInteger
+            | Function::IsLiteral => self.is_kind(function, arguments, span),
             Function::Strftime => self.strftime(arguments, span),
             Function::Ntop => self.ntop(arguments, span),
             // A function of the vocabulary that has no arm here is refused, never ignored.

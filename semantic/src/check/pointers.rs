@@ -1,0 +1,85 @@
+//! Operations on pointers: moving by elements, comparing, testing.
+
+use btaot_frontend::{Code, Span, ast};
+
+use super::Checker;
+use super::convert::converted;
+use super::ops::{binary_kind, lower_op};
+use crate::program::{BinaryOp, Expr};
+use crate::ty::Ty;
+use crate::types::{Int, Type};
+use crate::value::{Checked, Literal, Stop, Value, int_expr};
+
+impl Checker<'_, '_> {
+    pub(super) fn pointer_operation(
+        &mut self,
+        op: ast::BinaryOp,
+        left: Value,
+        right: Value,
+        span: Span,
+    ) -> Checked<Value> {
+        let pointers = left.ty.as_pointer().is_some() && right.ty.as_pointer().is_some();
+        let number = |ty: &Ty| ty.is_bool() || ty.as_int().is_some();
+        if op.is_logical() && (pointers || self.is_truth_value(&left) && self.is_truth_value(&right)) {
+            return self.logical(op, left, right, span);
+        }
+        if op.is_comparison() && (pointers || number(&left.ty) || number(&right.ty)) {
+            if pointers {
+                self.warn_distinct(&left.ty, &right.ty, span);
+            }
+            let left = self.as_address(left).ok_or(Stop::Reported)?;
+            let right = self.as_address(right).ok_or(Stop::Reported)?;
+            return Ok(Value::new(Ty::BOOL, binary_kind(lower_op(op), left, right), self.location(span)));
+        }
+        let moves = match op {
+            ast::BinaryOp::Add => !pointers,
+            ast::BinaryOp::Subtract => !pointers && left.ty.as_pointer().is_some(),
+            _ => false,
+        };
+        if !moves || !(number(&left.ty) || number(&right.ty)) {
+            return self.bad_operands(op, &left.ty, &right.ty, span);
+        }
+        let (pointer, distance) = if left.ty.as_pointer().is_some() { (left, right) } else { (right, left) };
+        self.moved(op, pointer, distance, span)
+    }
+
+    fn is_truth_value(&self, value: &Value) -> bool {
+        value.ty.is_bool() || value.ty.as_pointer().is_some() || value.literal.is_some()
+    }
+
+    fn warn_distinct(&mut self, left: &Ty, right: &Ty, span: Span) {
+        let (Some((a, _)), Some((b, _))) = (left.as_pointer(), right.as_pointer()) else { return };
+        if a != b {
+            let message = format!(
+                "pointers to different types are compared: `{}`, `{}`",
+                self.show(left),
+                self.show(right)
+            );
+            self.warn(Code::ComparesPointers, span, message);
+        }
+    }
+
+    /// A pointer plus or minus a number of elements.
+    fn moved(&mut self, op: ast::BinaryOp, pointer: Value, distance: Value, span: Span) -> Checked<Value> {
+        let Some((to, _)) = pointer.ty.as_pointer() else { return Err(Stop::Reported) };
+        let to = to.clone();
+        let size = self.pointee_size(&to, span)?;
+        let location = self.location(span);
+        let i64_int = Int { size: 8, signed: true };
+        let scaled = match &distance.literal {
+            Some(Literal::Int(number)) => int_expr(number.wrapping_mul(size.into()), i64_int, location),
+            Some(Literal::Negative(number)) => {
+                int_expr(number.wrapping_mul(size.into()) as u64, i64_int, location)
+            }
+            _ => {
+                let number = self.widened(distance).ok_or(Stop::Reported)?;
+                let number = converted(number, Type::I64);
+                let factor = int_expr(size.into(), i64_int, location);
+                let kind = binary_kind(BinaryOp::Mul, number.clone(), factor);
+                if size == 1 { number } else { Expr { kind, ty: Type::I64, location } }
+            }
+        };
+        let ty = pointer.ty.clone();
+        Ok(Value::new(ty, binary_kind(lower_op(op), pointer.expr, scaled), location))
+    }
+}
