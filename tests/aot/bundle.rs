@@ -180,7 +180,7 @@ fn extracted_object_loads_with_bpftool(folder: &Path) -> Checked {
     let load = process::run(Command::new("bpftool").args(["prog", "loadall"]).arg(&object).arg(&pins))?;
     let shown = process::run(Command::new("sh").args([
         "-c",
-        "for pin in \"$0\"/*; do bpftool -j prog show pinned \"$pin\" || exit 1; echo; done",
+        "for pin in \"$0\"/*; do bpftool -j prog show pinned \"$pin\" || exit 1; done",
         &pins,
     ]));
     // What is not pinned any more is unloaded; the folder exists only when loading went well.

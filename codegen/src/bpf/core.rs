@@ -94,8 +94,17 @@ impl<'a> Core<'a> {
 
     /// The position of a field among the members of the local type.
     pub fn member_index(&self, structure: StructId, field: u32) -> u32 {
-        let used = self.used.get(&structure);
-        used.map_or(0, |fields| fields.range(..field).count() as u32)
+        let members = self.members(structure);
+        members.iter().position(|member| *member == field).unwrap_or(0) as u32
+    }
+
+    /// The fields that are read, by offset: the kernel refuses BTF whose members are in another
+    /// order (`btf_struct_check_member`).
+    fn members(&self, structure: StructId) -> Vec<u32> {
+        let fields = &self.program.structs[structure].fields;
+        let mut members: Vec<u32> = self.used.get(&structure).into_iter().flatten().copied().collect();
+        members.sort_by_key(|index| fields.get(*index as usize).map(|field| field.bit_offset));
+        members
     }
 
     /// The local type of a structure.
@@ -104,9 +113,8 @@ impl<'a> Core<'a> {
             return *node;
         }
         let structure = &self.program.structs[id];
-        let indices: Vec<u32> = self.used.get(&id).into_iter().flatten().copied().collect();
         let mut fields = Vec::new();
-        for index in indices {
+        for index in self.members(id) {
             let Some(field) = structure.fields.get(index as usize) else { continue };
             fields.push((field, self.field_type(field, debug)));
         }
