@@ -19,7 +19,6 @@ pub mod session;
 pub mod symbols;
 mod tracefs;
 mod wait;
-mod wildcard;
 
 #[allow(unsafe_code, reason = "the one audited module that talks to the kernel")]
 pub mod sys;

@@ -14,6 +14,7 @@ pub mod format;
 pub mod ids;
 pub mod metadata;
 pub mod params;
+pub mod pattern;
 pub mod value;
 
 pub use bytes::Bytes;

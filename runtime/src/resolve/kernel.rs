@@ -5,10 +5,10 @@ use std::fs;
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{Kprobe, Place as Wanted, TracepointArgs, has_wildcard};
+use btaot_abi::pattern;
 
 use super::{Found, KernelPlace, Place, Reason, check_layout, provider};
 use crate::tracefs::{Tracefs, TracefsError};
-use crate::wildcard;
 
 /// Finds all places that a kprobe or kretprobe means. Whether an exact name exists is left to the kernel:
 /// reading the list of its functions takes longer than everything else together.
@@ -89,7 +89,7 @@ fn select<'a>(
         None => true,
         Some(module) => {
             let found = found.map_or("vmlinux", |name| name.trim_matches(['[', ']']));
-            wildcard::matches(module, found.as_bytes())
+            pattern::matches(module, found.as_bytes())
         }
     };
     // Parts that the compiler split off and the padding in front of functions are not whole functions.
@@ -100,7 +100,7 @@ fn select<'a>(
             && !name.starts_with("__cfi_")
     };
     let wanted = functions.filter(|(name, module)| {
-        wildcard::matches(pattern, name.as_bytes()) && whole(name) && in_module(*module)
+        pattern::matches(pattern, name.as_bytes()) && whole(name) && in_module(*module)
     });
     let mut names: Vec<String> = wanted.map(|(name, _)| name.to_owned()).collect();
     names.sort_unstable();
@@ -117,7 +117,7 @@ pub fn tracepoints(
 ) -> Result<Vec<Found>, Reason> {
     let is_pattern = has_wildcard(category) || has_wildcard(event);
     let names = if is_pattern {
-        let matches = |pattern: &Bytes, name: &str| wildcard::matches(pattern, name.as_bytes());
+        let matches = |pattern: &Bytes, name: &str| pattern::matches(pattern, name.as_bytes());
         tracefs.events(|name| matches(category, name), |name| matches(event, name))?
     } else {
         vec![(category.display().into_owned(), event.display().into_owned())]

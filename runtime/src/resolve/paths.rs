@@ -7,9 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use btaot_abi::metadata::has_wildcard;
+use btaot_abi::pattern;
 
 use crate::command::search_path;
-use crate::wildcard;
 
 /// The dynamic linker's list of libraries (glibc, `elf/cache.c`).
 const LIBRARY_CACHE: &str = "/etc/ld.so.cache";
@@ -94,7 +94,7 @@ impl Paths {
         let open = if open.as_os_str().is_empty() { Path::new(".") } else { &open };
         let names: Vec<OsString> =
             fs::read_dir(open).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
-        let matches = |name: &OsString| wildcard::matches(pattern.as_bytes(), name.as_bytes());
+        let matches = |name: &OsString| pattern::matches(pattern.as_bytes(), name.as_bytes());
         names.into_iter().filter(matches).map(|name| folder.join(name)).collect()
     }
 }

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{Place as Wanted, Uprobe, has_wildcard};
+use btaot_abi::pattern;
 
 use super::binary::{Binary, Cache, Symbol};
 use super::paths::Paths;
 use super::{Found, Place, Reason, UserPlace, provider};
-use crate::wildcard;
 
 /// Finds all places that a uprobe or uretprobe means.
 pub fn places(cache: &mut Cache, paths: &Paths, uprobe: &Uprobe, name: &Bytes) -> Result<Vec<Found>, Reason> {
@@ -89,7 +89,7 @@ fn no_function(binary: &Binary, name: &[u8]) -> Reason {
 
 /// One probe for each place: functions with several names are traced once, under the first.
 fn matching(binary: &Binary, pattern: &[u8], context: &Context<'_>) -> Result<Vec<Found>, Reason> {
-    let mut symbols = binary.functions(|name| wildcard::matches(pattern, name), usize::MAX)?;
+    let mut symbols = binary.functions(|name| pattern::matches(pattern, name), usize::MAX)?;
     symbols.sort_unstable();
     let mut seen = HashSet::new();
     let mut found = Vec::new();

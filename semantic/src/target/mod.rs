@@ -12,6 +12,7 @@ use std::fmt;
 
 use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
+pub(crate) use btaot_abi::pattern::matches;
 
 pub use memory::Fixture;
 
@@ -97,60 +98,3 @@ impl fmt::Debug for Target {
 
 /// Functions by path, for a [`Fixture`].
 pub(crate) type Functions = HashMap<Bytes, Vec<Bytes>>;
-
-/// Whether a name fits a pattern with `*`, `?` and sets `[…]`.
-pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        [b'*', rest @ ..] => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
-        [b'?', rest @ ..] => !name.is_empty() && matches(rest, &name[1..]),
-        [b'[', rest @ ..] => match (rest.iter().position(|byte| *byte == b']'), name) {
-            (Some(end), [first, tail @ ..]) => {
-                in_set(&rest[..end], *first) && matches(&rest[end + 1..], tail)
-            }
-            (Some(_), []) => false,
-            (None, _) => name.first() == Some(&b'[') && matches(rest, &name[1..]),
-        },
-        [byte, rest @ ..] => name.first() == Some(byte) && matches(rest, &name[1..]),
-    }
-}
-
-fn in_set(set: &[u8], byte: u8) -> bool {
-    let (negated, set) = match set {
-        [b'!' | b'^', rest @ ..] => (true, rest),
-        _ => (false, set),
-    };
-    let mut at = 0;
-    let mut found = false;
-    while at < set.len() {
-        if set.get(at + 1) == Some(&b'-') && at + 2 < set.len() {
-            found |= (set[at]..=set[at + 2]).contains(&byte);
-            at += 3;
-        } else {
-            found |= set[at] == byte;
-            at += 1;
-        }
-    }
-    found != negated
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns_fit_whole_names() {
-        for (pattern, name, fits) in [
-            ("sys_*_openat", "sys_enter_openat", true),
-            ("sys_*_openat", "sys_enter_openat2", false),
-            ("vfs_re?d", "vfs_read", true),
-            ("vfs_[rw]*", "vfs_write", true),
-            ("vfs_[!rw]*", "vfs_write", false),
-            ("[a-c]x", "bx", true),
-            ("", "x", false),
-            ("*", "", true),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
-        }
-    }
-}
