@@ -256,7 +256,9 @@ fn all_files() -> Vec<Source> {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name();
-            if ["target", ".git", "Cargo.lock"].iter().any(|skipped| name == *skipped) {
+            // Only at the root: a module may be called `target` too.
+            let at_root = path.parent() == Some(root());
+            if at_root && ["target", ".git", "Cargo.lock"].iter().any(|skipped| name == *skipped) {
                 continue;
             }
             if path.is_dir() {

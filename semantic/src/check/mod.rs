@@ -18,8 +18,6 @@ mod stmt;
 mod typename;
 mod variables;
 
-use std::collections::HashMap;
-
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
 use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
@@ -61,7 +59,7 @@ pub(crate) struct Checker<'a, 't> {
     catalog: &'a mut Catalog<'t>,
     maps: IndexMap<String, MapState>,
     /// Types of variables, by body and place of declaration: they outlive a round.
-    types: HashMap<(ProgramId, Span), VarState>,
+    types: IndexMap<(ProgramId, Span), VarState>,
     body: BodyState,
     /// Registers that carry a function's arguments.
     registers: usize,
@@ -122,7 +120,7 @@ pub(crate) fn check(
         settings,
         catalog,
         maps: IndexMap::new(),
-        types: HashMap::new(),
+        types: IndexMap::new(),
         body: BodyState::new(ProgramId(0), Layout::TestRun, &[], Vec::new()),
         registers: arch.pt_regs().arguments.len(),
         allow_unsafe: options.allow_unsafe,

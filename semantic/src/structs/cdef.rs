@@ -62,7 +62,7 @@ impl Definer<'_, '_> {
                 self.catalog.script.defines.insert(define.name.text.clone(), define.value.clone());
             }
             CItem::Undef(name) => {
-                self.catalog.script.defines.remove(&name.text);
+                self.catalog.script.defines.shift_remove(&name.text);
             }
             CItem::Declaration(declaration) => self.declaration(declaration),
         }

@@ -11,13 +11,13 @@ mod kernel;
 mod tracepoint;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
 use btaot_btf::{Btf, TypeId};
 use btaot_frontend::Diagnostic;
 use btaot_frontend::ast::{CItem, Expr as AstExpr, Tag};
+use indexmap::IndexMap;
 
 use crate::target::Target;
 use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type};
@@ -30,11 +30,11 @@ pub(crate) struct Catalog<'t> {
     btf: OnceCell<Option<Btf<'t>>>,
     structs: Structs,
     sources: Vec<Source>,
-    kernel_structs: HashMap<TypeId, StructId>,
-    kernel_enums: HashMap<TypeId, EnumId>,
-    incomplete: HashMap<(bool, Bytes), StructId>,
+    kernel_structs: IndexMap<TypeId, StructId>,
+    kernel_enums: IndexMap<TypeId, EnumId>,
+    incomplete: IndexMap<(bool, Bytes), StructId>,
     script: ScriptTypes,
-    formats: HashMap<(Bytes, Bytes), Option<Vec<format::Field>>>,
+    formats: IndexMap<(Bytes, Bytes), Option<Vec<format::Field>>>,
 }
 
 /// Where the fields of a structure come from.
@@ -53,10 +53,10 @@ enum Source {
 /// What the script's C definitions define.
 #[derive(Debug, Default)]
 pub(crate) struct ScriptTypes {
-    tags: HashMap<(Tag, String), Type>,
-    typedefs: HashMap<String, Type>,
-    enumerators: HashMap<String, (EnumId, i64)>,
-    defines: HashMap<String, Option<AstExpr>>,
+    tags: IndexMap<(Tag, String), Type>,
+    typedefs: IndexMap<String, Type>,
+    enumerators: IndexMap<String, (EnumId, i64)>,
+    defines: IndexMap<String, Option<AstExpr>>,
 }
 
 /// What a bare name means.
@@ -76,11 +76,11 @@ impl<'t> Catalog<'t> {
             btf: OnceCell::new(),
             structs: Structs::default(),
             sources: Vec::new(),
-            kernel_structs: HashMap::new(),
-            kernel_enums: HashMap::new(),
-            incomplete: HashMap::new(),
+            kernel_structs: IndexMap::new(),
+            kernel_enums: IndexMap::new(),
+            incomplete: IndexMap::new(),
             script: ScriptTypes::default(),
-            formats: HashMap::new(),
+            formats: IndexMap::new(),
         };
         let diagnostics = cdef::define(&mut catalog, items);
         (catalog, diagnostics)

@@ -7,7 +7,7 @@ mod live;
 mod memory;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use btaot_abi::Bytes;
@@ -97,4 +97,4 @@ impl fmt::Debug for Target {
 }
 
 /// Functions by path, for a [`Fixture`].
-pub(crate) type Functions = HashMap<Bytes, Vec<Bytes>>;
+pub(crate) type Functions = BTreeMap<Bytes, Vec<Bytes>>;
