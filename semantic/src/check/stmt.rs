@@ -184,11 +184,9 @@ impl Checker<'_, '_> {
         let Some(value) = self.settle(value, span) else { return };
         let known = value.known_int().filter(|count| (1..=MAX_UNROLL).contains(count));
         let Some(known) = known.and_then(|count| u32::try_from(count).ok()) else {
-            let error = btaot_frontend::Diagnostic::error(
-                Code::BadUnroll,
-                span,
-                format!("`unroll` takes a constant from 1 to {MAX_UNROLL}"),
-            );
+            let code = if value.literal.is_none() { Code::NotConstant } else { Code::BadUnroll };
+            let message = format!("`unroll` takes a constant from 1 to {MAX_UNROLL}");
+            let error = btaot_frontend::Diagnostic::error(code, span, message);
             self.report(error.with_secondary(count.span, "this is the count"));
             return;
         };
