@@ -260,6 +260,8 @@ fn warnings_say_what_may_surprise() {
     assert_eq!(warnings(text), [sign("nsecs"), sign("@s")]);
     assert_eq!(warnings("begin { 1 + 2; }"), [(Code::DiscardedValue, "1 + 2".to_owned())]);
     assert_eq!(warnings("begin { return; print(1); }"), [(Code::Unreachable, "print(1)".to_owned())]);
+    assert_eq!(warnings("begin { if (@never == 1) { } }"), [(Code::NeverWritten, "@never".to_owned())]);
+    assert!(warnings("begin { @a++; @b += 1; if (@a == @b) { } }").is_empty());
     assert_eq!(warnings("begin { let $x; }"), [(Code::UnusedDeclaration, "let $x".to_owned())]);
     assert_eq!(warnings("begin { $a = (int64)1; $b = (int64)$a; print($b); }").len(), 1);
 }

@@ -126,6 +126,7 @@ codes! {
     PrintInLoop = "W0011", "A map printed in a loop may show later values.";
     CFixedLayout = "W0012", "A type from a header keeps the layout of the compiling machine.";
     UnusedDeclaration = "W0013", "A declared map or variable is never used.";
+    NeverWritten = "W0014", "A map is read but never written, so it reads as zero.";
 }
 
 impl fmt::Display for Code {

@@ -24,6 +24,8 @@ pub(crate) struct MapState {
     pub key: Option<Ty>,
     /// What it holds.
     pub shape: Option<Shape>,
+    /// Something is written to it.
+    pub written: bool,
     /// It was assigned something that it cannot hold, which was or will be reported.
     pub refused: bool,
     /// The kind and number of entries that the script asks for.
@@ -60,6 +62,7 @@ impl Checker<'_, '_> {
             keyed: None,
             key: None,
             shape: None,
+            written: false,
             refused: false,
             declared: None,
         })
@@ -183,6 +186,9 @@ impl Checker<'_, '_> {
             }
             return Err(Stop::Unknown);
         };
+        if self.maps.get(name).is_some_and(|map| !map.written) {
+            self.warn(Code::NeverWritten, span, format!("`@{name}` is never written, so this is 0"));
+        }
         let kind = ExprKind::MapValue { map: id, key: key.map(Box::new) };
         Ok(Value::new(shape.ty(), kind, self.location(span)))
     }
@@ -192,6 +198,9 @@ impl Checker<'_, '_> {
     /// # Errors
     /// What it holds, when that cannot hold the new one.
     pub(super) fn widen_map(&mut self, name: &str, new: &Shape) -> Result<Shape, Shape> {
+        if let Some(map) = self.maps.get_mut(name) {
+            map.written = true;
+        }
         let Some(current) = self.shape(name) else {
             if let Some(map) = self.maps.get_mut(name) {
                 map.shape = Some(new.clone());
