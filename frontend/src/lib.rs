@@ -6,6 +6,7 @@ pub mod ast;
 pub mod attach;
 pub mod cdef;
 pub mod diagnostic;
+pub mod format;
 mod parse;
 pub mod source;
 pub mod text;

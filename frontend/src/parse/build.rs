@@ -67,10 +67,15 @@ impl<'s> Builder<'s> {
             return None;
         }
         self.depth += levels;
-        let value = stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || build(self));
+        let value = with_stack(|| build(self));
         self.depth -= levels;
         Some(value)
     }
+}
+
+/// Runs one level of a recursion on as much stack as it needs.
+pub(crate) fn with_stack<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run)
 }
 
 /// The message for a text that nests deeper than [`MAX_DEPTH`].

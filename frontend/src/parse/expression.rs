@@ -331,7 +331,7 @@ fn binary_op(pair: &Pair<'_, Rule>) -> BinaryOp {
 }
 
 /// The operator of this spelling.
-pub(super) fn operator(symbol: &str) -> Option<BinaryOp> {
+pub(crate) fn operator(symbol: &str) -> Option<BinaryOp> {
     const ALL: &[BinaryOp] = &[
         BinaryOp::Or,
         BinaryOp::And,

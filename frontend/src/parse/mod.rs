@@ -11,6 +11,7 @@ mod literal;
 mod scan;
 mod script;
 mod statement;
+mod tree;
 mod types;
 
 use btaot_grammar::syntax::{Rule, SyntaxParser};
@@ -20,6 +21,10 @@ use crate::ast::{Expr, Script};
 use crate::diagnostic::Diagnostic;
 use crate::source::Source;
 use build::Builder;
+
+pub(crate) use build::with_stack;
+pub(crate) use expression::operator;
+pub(crate) use tree::{Node, tree};
 
 /// Brackets, blocks and operators may nest this deep, so that no walk over a tree can exhaust the stack.
 pub(crate) const MAX_DEPTH: usize = 500;

@@ -18,6 +18,16 @@ use crate::source::{Sources, Span};
 /// The text form of a script whose files are in `sources`.
 #[must_use]
 pub fn script(script: &Script, sources: &Sources) -> String {
+    write(script, Some(sources))
+}
+
+/// The text form without places: equal for scripts that differ only in layout and comments.
+#[must_use]
+pub fn shape(script: &Script) -> String {
+    write(script, None)
+}
+
+fn write(script: &Script, sources: Option<&Sources>) -> String {
     let mut writer = Writer { sources, out: String::new(), depth: 0 };
     script.c_items.iter().for_each(|item| writer.c_item(item));
     script.config.iter().for_each(|config| writer.config(config));
@@ -39,7 +49,8 @@ impl Display for Quoted<'_> {
 }
 
 struct Writer<'s> {
-    sources: &'s Sources,
+    /// Where places are looked up, when they are to be shown.
+    sources: Option<&'s Sources>,
     out: String,
     depth: usize,
 }
@@ -47,10 +58,11 @@ struct Writer<'s> {
 impl Writer<'_> {
     /// Writes a line; imported nodes also name their file.
     fn line(&mut self, span: Span, text: impl Display) {
-        let position = self.sources.position(span);
+        let Some(sources) = self.sources else { return self.plain(text) };
+        let position = sources.position(span);
         let file = match span.file.0 {
             0 => String::new(),
-            _ => format!("{}:", self.sources.get(span.file).name()),
+            _ => format!("{}:", sources.get(span.file).name()),
         };
         self.plain(format_args!("{text} {file}{position}"));
     }
