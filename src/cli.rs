@@ -1,15 +1,20 @@
 //! Options and subcommands.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use btaot_abi::features::{FEATURES, KernelFeature};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use btaot_frontend::Code;
+use btaot_grammar::manual;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 
 /// Compile a bpftrace-language script into one static executable that traces any Linux host.
 ///
 /// The tool needs no compiler, LLVM, kernel headers or bpftrace where it runs.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -23,6 +28,8 @@ Examples:
   btaot opens.bt                 writes ./opens
   btaot opens.bt --emit bpf      shows the eBPF instructions
   btaot inspect ./opens          says what a tool carries
+  btaot fmt --check *.bt         names the scripts that `btaot fmt` would change
+  btaot help kprobe              explains a name of the language
 
 Exit code: 0 when done, 1 when the script is rejected or a file cannot be used.";
 
@@ -31,6 +38,21 @@ Exit code: 0 when done, 1 when the script is rejected or a file cannot be used."
 pub enum Command {
     /// Show what a tool carries
     Inspect(Inspect),
+    /// Lay out scripts in the usual form
+    ///
+    /// Two columns a level, lines of up to 100 columns; comments stay, and what the script compiles to does not
+    /// change. Files are rewritten in place; standard input goes to standard output.
+    ///
+    /// Exit codes: 0 done, 1 a script was rejected or, with --check, would change, 2 usage or files.
+    Fmt(Fmt),
+    /// Explain a name of the language, or list all
+    Help(Help),
+    /// Explain the code of a diagnostic, or list all
+    Explain(Explain),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page (roff)
+    Man,
 }
 
 /// Compile a script.
@@ -82,6 +104,71 @@ pub struct Inspect {
     /// Write a section to a file: bpf (an eBPF object), native, meta or src
     #[arg(long, num_args = 2, value_names = ["SECTION", "FILE"])]
     pub extract: Option<Vec<String>>,
+}
+
+/// Lay out scripts in the usual form.
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// The scripts; `-`, or none, is standard input
+    pub files: Vec<PathBuf>,
+    /// Change nothing; name the files that would change
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Explain a name of the language, or list all.
+#[derive(Debug, Args)]
+pub struct Help {
+    /// A probe type, builtin, function, setting, kind of map, event, type, kernel feature or
+    /// subcommand
+    #[arg(value_parser = OneOf(manual::names), hide_possible_values = true)]
+    pub name: Option<String>,
+}
+
+/// Explain the code of a diagnostic, or list all.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, such as E0102
+    #[arg(value_parser = OneOf(codes), hide_possible_values = true)]
+    pub code: Option<String>,
+}
+
+/// Print completions for a shell.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// The exit code of a wrong command line. For commands that report on scripts, 1 means that one was rejected.
+pub fn usage_code() -> u8 {
+    let reports = std::env::args_os().nth(1).is_some_and(|command| command == "fmt");
+    if reports { 2 } else { 1 }
+}
+
+/// Any text, completed from a list: unknown words get a better message than clap's.
+#[derive(Clone)]
+struct OneOf(fn() -> Vec<&'static str>);
+
+impl TypedValueParser for OneOf {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
+    }
+}
+
+fn codes() -> Vec<&'static str> {
+    Code::ALL.iter().map(|code| code.number()).collect()
 }
 
 fn parse_feature(text: &str) -> Result<(KernelFeature, bool), String> {

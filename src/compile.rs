@@ -136,7 +136,8 @@ fn reject(sources: &Sources, errors: &[Diagnostic]) -> Failure {
     Failure::Rejected
 }
 
-fn report(sources: &Sources, diagnostics: &[Diagnostic]) {
+/// Prints diagnostics on standard error.
+pub fn report(sources: &Sources, diagnostics: &[Diagnostic]) {
     let color = if io::stderr().is_terminal() { Color::Always } else { Color::Never };
     eprint!("{}", render(diagnostics, sources, Format::Text(color)));
 }

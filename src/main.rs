@@ -2,7 +2,11 @@
 
 mod cli;
 mod compile;
+mod completions;
+mod explain;
 mod failure;
+mod fmt;
+mod help;
 mod inspect;
 mod output;
 
@@ -21,11 +25,17 @@ fn main() -> ExitCode {
         Err(message) => {
             // A closed pipe is nobody's problem.
             let _ = message.print();
-            return ExitCode::from(u8::from(message.use_stderr()));
+            let code = if message.use_stderr() { cli::usage_code() } else { 0 };
+            return ExitCode::from(code);
         }
     };
     let result = match cli.command {
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Command::Fmt(arguments)) => return fmt::run(&arguments),
+        Some(Command::Help(arguments)) => help::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Man) => completions::manual_page(),
         None => compile::run(&cli.compile),
     };
     match result {

@@ -2,11 +2,12 @@
 
 mod bundle;
 mod cli;
+mod subcommands;
 mod tool;
 
 use libtest_mimic::Trial;
 
 /// A test per promise of the command line.
 pub fn trials() -> Vec<Trial> {
-    [cli::trials(), bundle::trials(), tool::trials()].into_iter().flatten().collect()
+    [cli::trials(), subcommands::trials(), bundle::trials(), tool::trials()].into_iter().flatten().collect()
 }

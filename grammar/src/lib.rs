@@ -1,4 +1,5 @@
 //! Syntax and vocabulary of the bpftrace language.
 
+pub mod manual;
 pub mod syntax;
 pub mod vocabulary;

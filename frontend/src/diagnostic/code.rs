@@ -129,6 +129,14 @@ codes! {
     NeverWritten = "W0014", "A map is read but never written, so it reads as zero.";
 }
 
+impl Code {
+    /// The code of a number as written, whatever its case.
+    #[must_use]
+    pub fn lookup(number: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number().eq_ignore_ascii_case(number))
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.number())

@@ -3,9 +3,11 @@
 //! A diagnostic says what is wrong (message and primary span), why (labels and notes) and what to do (hint).
 
 mod code;
+mod explain;
 mod render;
 
 pub use code::Code;
+pub use explain::Explanation;
 pub use render::{Color, Format, render};
 
 use crate::source::Span;

@@ -6,7 +6,7 @@ use super::{INDENT, WIDTH};
 /// Prints a document. No line ends in white space, and none is longer than [`WIDTH`] where a break can help.
 pub(super) fn print(ops: &[Op<'_>]) -> Vec<u8> {
     let measure = Measure::of(ops);
-    let mut printer = Printer { out: Vec::new(), column: 0, level: 0, pending: None };
+    let mut printer = Printer { out: Vec::new(), column: 0, level: 0, start: 0, pending: None };
     let mut modes = vec![Mode::All];
     for (index, op) in ops.iter().enumerate() {
         let mode = modes.last().copied().unwrap_or(Mode::All);
@@ -118,6 +118,8 @@ struct Printer {
     /// Columns on this line; 0 while the indentation is not yet printed.
     column: usize,
     level: usize,
+    /// The level at the end of the line before, which is the one that counts.
+    start: usize,
     /// The comment that ends this line.
     pending: Option<Vec<u8>>,
 }
@@ -125,7 +127,7 @@ struct Printer {
 impl Printer {
     /// Where the next text would begin.
     fn column(&self) -> usize {
-        if self.column == 0 { self.level * INDENT } else { self.column }
+        if self.column == 0 { self.start * INDENT } else { self.column }
     }
 
     fn text(&mut self, text: &[u8]) {
@@ -135,8 +137,8 @@ impl Printer {
             if text.is_empty() {
                 return;
             }
-            self.out.resize(self.out.len() + self.level * INDENT, b' ');
-            self.column = self.level * INDENT;
+            self.out.resize(self.out.len() + self.start * INDENT, b' ');
+            self.column = self.start * INDENT;
             return self.append(text);
         }
         self.append(text);
@@ -156,7 +158,7 @@ impl Printer {
             self.out.push(b'\n');
             self.column = 0;
             if aligned {
-                self.out.resize(self.out.len() + self.level * INDENT + 1, b' ');
+                self.out.resize(self.out.len() + self.start * INDENT + 1, b' ');
                 self.append(line.trim_ascii_start());
             } else {
                 self.append(line);
@@ -177,6 +179,7 @@ impl Printer {
         self.flush();
         self.out.push(b'\n');
         self.column = 0;
+        self.start = self.level;
     }
 
     /// Ends the line's text: the waiting comment, and no white space.

@@ -151,7 +151,7 @@ impl<'s> Writer<'s> {
     /// stands on their line.
     fn can_wait(&self) -> bool {
         let rest = self.ahead();
-        let close = rest.iter().take_while(|byte| b";,)]{ \t\r".contains(byte)).count();
+        let close = rest.iter().take_while(|byte| b";,)] \t\r".contains(byte)).count();
         close > 0 && rest.get(close).is_none_or(|byte| *byte == b'\n')
     }
 
