@@ -370,6 +370,10 @@ explanations! {
         "The map or variable is declared and never used.",
         "let @m = hash(10); begin { exit(); }",
         "let @m = hash(10); begin { @m[1] = 1; exit(); }";
+    NeverWritten:
+        "Nothing stores in the map, so all that can be read from it is zero, or nothing.",
+        "begin { print(@count + 1); }",
+        "begin { @count = 1; print(@count + 1); }";
 }
 
 #[cfg(test)]
