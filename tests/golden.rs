@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 
 /// The stages that `--emit` shows and that are stable from one version of LLVM to the next patch.
-const STAGES: [&str; 4] = ["ast", "program", "asm", "metadata"];
+const STAGES: [&str; 4] = ["ast", "program", "bpf", "metadata"];
 
 /// A test per script and stage.
 pub fn trials() -> Vec<Trial> {

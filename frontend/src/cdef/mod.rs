@@ -10,7 +10,7 @@ mod lex;
 mod preprocess;
 mod record;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::ast::{CDeclaration, CItem, CTypeKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -48,8 +48,8 @@ pub fn parse(source: &Source, items: &[Span]) -> (Vec<CItem>, Vec<Diagnostic>) {
 
 /// Reports tags, typedefs and enumerators that are defined twice.
 fn redefinitions(items: &[CItem]) -> Vec<Diagnostic> {
-    let mut tags = HashMap::new();
-    let mut names = HashMap::new();
+    let mut tags = BTreeMap::new();
+    let mut names = BTreeMap::new();
     let mut problems = Vec::new();
     let declarations = items.iter().filter_map(|item| match item {
         CItem::Declaration(declaration) => Some(declaration),
@@ -78,7 +78,7 @@ fn defined_tag(declaration: &CDeclaration) -> Option<&Name> {
     }
 }
 
-fn first_or_problem<'a>(seen: &mut HashMap<&'a str, Span>, name: &'a Name) -> Option<Diagnostic> {
+fn first_or_problem<'a>(seen: &mut BTreeMap<&'a str, Span>, name: &'a Name) -> Option<Diagnostic> {
     let first = seen.insert(&name.text, name.span)?;
     let problem =
         Diagnostic::error(Code::CRedefinition, name.span, format!("`{}` is defined twice", name.text));

@@ -4,7 +4,7 @@
 //! only look at the by-value closure of a few named types: behind a pointer nothing is compared but that it
 //! is a pointer. So those few types are copied and renumbered, and every pointer becomes `void *`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::{Btf, Kind, TypeId, raw};
 
@@ -14,9 +14,9 @@ pub struct MiniBtf {
     types: Vec<u8>,
     strings: Vec<u8>,
     /// Offsets of the strings written so far.
-    interned: HashMap<String, u32>,
+    interned: BTreeMap<String, u32>,
     /// Types with a number, whether written yet or not. The key is the source blob and the number there.
-    numbers: HashMap<(u64, TypeId), u32>,
+    numbers: BTreeMap<(u64, TypeId), u32>,
     next: u32,
 }
 
@@ -29,8 +29,8 @@ impl Default for MiniBtf {
         let mut mini = Self {
             types: Vec::new(),
             strings: vec![0],
-            interned: HashMap::new(),
-            numbers: HashMap::new(),
+            interned: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             next: VOID_POINTER + 1,
         };
         mini.write(&[0, info(Kind::Ptr, 0), 0], &[]);
