@@ -1,6 +1,6 @@
 //! Preprocessor lines.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lex::{self, Kind, Token};
 use super::{Result, expression};
@@ -15,7 +15,7 @@ const PREDEFINED: &str = "BPFTRACE_HAVE_BTF";
 /// The state of conditionals and macros at a line.
 pub(super) struct Preprocessor<'s> {
     source: &'s Source,
-    macros: HashMap<String, CDefine>,
+    macros: BTreeMap<String, CDefine>,
     conditionals: Vec<Conditional>,
 }
 
@@ -33,7 +33,7 @@ struct Conditional {
 
 impl<'s> Preprocessor<'s> {
     pub fn new(source: &'s Source) -> Self {
-        Self { source, macros: HashMap::new(), conditionals: Vec::new() }
+        Self { source, macros: BTreeMap::new(), conditionals: Vec::new() }
     }
 
     /// Whether the text here is taken.
@@ -214,14 +214,14 @@ impl<'s> Preprocessor<'s> {
                 continue;
             }
             if self.is_active() {
-                self.expand(token, &mut HashSet::new(), &mut out)?;
+                self.expand(token, &mut BTreeSet::new(), &mut out)?;
             }
             at += 1;
         }
         Ok(out)
     }
 
-    fn expand(&self, token: &Token, busy: &mut HashSet<String>, out: &mut Vec<Token>) -> Result<()> {
+    fn expand(&self, token: &Token, busy: &mut BTreeSet<String>, out: &mut Vec<Token>) -> Result<()> {
         let define = self.macros.get(&token.text).filter(|_| token.kind == Kind::Word);
         let Some(define) =
             define.filter(|define| define.value.is_none() && !busy.contains(&define.name.text))
