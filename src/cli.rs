@@ -28,6 +28,7 @@ Examples:
   btaot opens.bt                 writes ./opens
   btaot opens.bt --emit bpf      shows the eBPF instructions
   btaot inspect ./opens          says what a tool carries
+  btaot check *.bt               reports mistakes and writes nothing
   btaot fmt --check *.bt         names the scripts that `btaot fmt` would change
   btaot help kprobe              explains a name of the language
 
@@ -38,6 +39,13 @@ Exit code: 0 when done, 1 when the script is rejected or a file cannot be used."
 pub enum Command {
     /// Show what a tool carries
     Inspect(Inspect),
+    /// Check scripts without compiling them
+    ///
+    /// Needs no privileges. What a script refers to and this machine lacks (a function, a tracepoint, a file) is an
+    /// error, or a warning with --lenient.
+    ///
+    /// Exit codes: 0 all are fine, 1 a script was rejected, 2 usage or files.
+    Check(Check),
     /// Lay out scripts in the usual form
     ///
     /// Two columns a level, lines of up to 100 columns; comments stay, and what the script compiles to does not
@@ -106,6 +114,44 @@ pub struct Inspect {
     pub extract: Option<Vec<String>>,
 }
 
+/// Check scripts without compiling them.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The scripts; `-` is standard input
+    #[arg(required = true)]
+    pub scripts: Vec<PathBuf>,
+    /// The form of the messages: text goes to standard error, the others to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: MessageFormat,
+    /// What this machine lacks is no error
+    #[arg(long)]
+    pub lenient: bool,
+    /// Accept functions that change the traced system
+    #[arg(long = "unsafe")]
+    pub allow_unsafe: bool,
+    /// Reject scripts for their warnings, too
+    #[arg(long, value_name = "KIND")]
+    pub deny: Option<Deny>,
+}
+
+/// How `check` writes its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// The lines of the script with the places underlined
+    Text,
+    /// One JSON object a line
+    Json,
+    /// Workflow commands of GitHub Actions
+    Github,
+}
+
+/// What `check` takes for errors besides errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings
+    Warnings,
+}
+
 /// Lay out scripts in the usual form.
 #[derive(Debug, Args)]
 pub struct Fmt {
@@ -142,7 +188,7 @@ pub struct Completions {
 
 /// The exit code of a wrong command line. For commands that report on scripts, 1 means that one was rejected.
 pub fn usage_code() -> u8 {
-    let reports = std::env::args_os().nth(1).is_some_and(|command| command == "fmt");
+    let reports = std::env::args_os().nth(1).is_some_and(|command| command == "fmt" || command == "check");
     if reports { 2 } else { 1 }
 }
 

@@ -1,5 +1,6 @@
 //! The command line of the compiler. One file per subcommand; the default one compiles a script.
 
+mod check;
 mod cli;
 mod compile;
 mod completions;
@@ -7,6 +8,7 @@ mod explain;
 mod failure;
 mod fmt;
 mod help;
+mod input;
 mod inspect;
 mod output;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Command::Check(arguments)) => return check::run(&arguments),
         Some(Command::Fmt(arguments)) => return fmt::run(&arguments),
         Some(Command::Help(arguments)) => help::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),

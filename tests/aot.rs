@@ -1,6 +1,7 @@
 //! The command line: exit codes, produced files, corrupted files.
 
 mod bundle;
+mod check;
 mod cli;
 mod subcommands;
 mod tool;
@@ -9,5 +10,8 @@ use libtest_mimic::Trial;
 
 /// A test per promise of the command line.
 pub fn trials() -> Vec<Trial> {
-    [cli::trials(), subcommands::trials(), bundle::trials(), tool::trials()].into_iter().flatten().collect()
+    [cli::trials(), check::trials(), subcommands::trials(), bundle::trials(), tool::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -3,7 +3,7 @@
 use crate::support::compiler::{btaot, expect_no_panic};
 use crate::support::policy::{self, Need};
 use crate::support::process::{self, Finished, Running};
-use crate::support::{Checked, text};
+use crate::support::{Checked, cases, directives, scripts, text};
 use libtest_mimic::Trial;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         ("fmt_leaves_bad_scripts_alone", &[], fmt_leaves_bad_scripts_alone),
         ("fmt_is_a_filter", &[], fmt_is_a_filter),
         ("fmt_usage_and_files_exit_with_2", &[], fmt_usage_and_files_exit_with_2),
+        ("fmt_changes_no_instruction", &[], fmt_changes_no_instruction),
         ("help_explains_names", &[], help_explains_names),
         ("explain_knows_every_code_it_lists", &[], explain_knows_every_code_it_lists),
         ("completions_and_manual_page", &[], completions_and_manual_page),
@@ -82,6 +83,30 @@ fn fmt_is_a_filter(folder: &Path) -> Checked {
 fn fmt_usage_and_files_exit_with_2(folder: &Path) -> Checked {
     for arguments in [["fmt", "--bogus"], ["fmt", "absent.bt"], ["fmt", "."]] {
         run(folder, &arguments)?.expect_code(2)?;
+    }
+    Ok(())
+}
+
+/// What is compiled from a script is the same before and after. (The tool as a whole also carries the script itself,
+/// and the lines that instructions come from.)
+fn fmt_changes_no_instruction(folder: &Path) -> Checked {
+    for script in cases::scripts("run") {
+        let options = scripts::directives(&script)?.compile;
+        let instructions = |name: &str, text: &str| -> Result<String, String> {
+            std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;
+            let command = &mut btaot();
+            let command = command.current_dir(folder).args(&options).args(["--emit", "bpf", name]);
+            process::run(command)?.expect_code(0).map(|finished| finished.stdout)
+        };
+        let text = directives::with_programs(&std::fs::read_to_string(&script)?)?;
+        let before = instructions("script.bt", &text)?;
+        run(folder, &["fmt", "script.bt"])?.expect_code(0)?;
+        let formatted = std::fs::read_to_string(folder.join("script.bt"))?;
+        let after = instructions("script.bt", &formatted)?;
+        text::expect_equal(&script.display().to_string(), &before, &after)?;
+        if !before.contains("exit") {
+            return Err(format!("{}: no instructions:\n{before}", script.display()).into());
+        }
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub enum Format {
     Text(Color),
     /// One JSON object a line.
     Json,
+    /// One workflow command of GitHub Actions a line, which shows as an annotation of the file.
+    Github,
 }
 
 /// Renders diagnostics one after the other, each ended by a newline.
@@ -37,6 +39,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, format: Format) -> 
                 out.push_str(&as_json(diagnostic, sources).to_string());
                 out.push('\n');
             }
+            Format::Github => out.push_str(&github(diagnostic, sources)),
         }
     }
     out
@@ -135,6 +138,37 @@ impl<'a> ariadne::Cache<FileId> for Texts<'a> {
     }
 }
 
+/// A workflow command: `::error file=…,line=…::message`. In messages, line ends and `%` are escaped; in properties the
+/// separators as well (docs.github.com, "Workflow commands for GitHub Actions").
+fn github(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let kind = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "notice",
+    };
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let source = sources.get(diagnostic.span.file);
+    let (begin, end) = (source.position(diagnostic.span.start), source.position(diagnostic.span.end));
+    let mut message = diagnostic.message.clone();
+    let more = [diagnostic.label.as_str()].into_iter().filter(|label| !label.is_empty());
+    let notes = diagnostic.notes.iter().map(String::as_str);
+    for line in more.chain(notes).chain(diagnostic.hint.as_deref()) {
+        message.push('\n');
+        message.push_str(line);
+    }
+    format!(
+        "::{kind} file={},line={},col={},endLine={},endColumn={},title={}::{}\n",
+        property(source.name()),
+        begin.line,
+        begin.column,
+        end.line,
+        end.column,
+        diagnostic.code,
+        data(&message),
+    )
+}
+
 fn as_json(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
     let place = |span: Span| {
         let source = sources.get(span.file);
@@ -181,6 +215,20 @@ mod tests {
         assert!(text.contains("[E0302] error: unknown function `prnt`"), "{text}");
         assert!(text.contains("t.bt:1:9"), "{text}");
         assert!(text.contains("Help: did you mean `print`?"), "{text}");
+    }
+
+    #[test]
+    fn github_gets_one_escaped_line() {
+        let mut sources = Sources::new();
+        sources.add("a,b:c.bt", "begin {\n  prnt(1);\n}");
+        let span = Span::new(FileId(0), 10, 14);
+        let diagnostic = Diagnostic::warning(Code::UnknownFunction, span, "100% unknown\nfunction")
+            .with_hint("did you mean `print`?");
+        assert_eq!(
+            render(&[diagnostic], &sources, Format::Github),
+            "::warning file=a%2Cb%3Ac.bt,line=2,col=3,endLine=2,endColumn=7,title=E0302::\
+             100%25 unknown%0Afunction%0Adid you mean `print`?\n"
+        );
     }
 
     #[test]

@@ -1,0 +1,56 @@
+//! `btaot check`: messages about scripts, and nothing else.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use btaot_frontend::diagnostic::{Color, Format, render};
+use btaot_frontend::{Code, Diagnostic, Severity, Sources};
+use btaot_semantic::{Options, Target};
+
+use crate::cli::{Check, MessageFormat};
+use crate::failure::Failure;
+use crate::input::{self, Outcome, each};
+use crate::output;
+
+/// Runs the subcommand.
+pub fn run(arguments: &Check) -> ExitCode {
+    let target = Target::live();
+    each(&arguments.scripts, |path| one(path, &target, arguments))
+}
+
+fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failure> {
+    let (name, bytes) = input::read(path)?;
+    let mut sources = Sources::new();
+    let file = sources.add(name, bytes);
+    let options = Options { allow_unsafe: arguments.allow_unsafe };
+    let found = btaot_frontend::parse(sources.get(file))
+        .and_then(|script| btaot_semantic::analyze(&script, &sources, target, &options));
+    let mut diagnostics = found.map_or_else(|problems| problems, |analysis| analysis.warnings);
+    for diagnostic in &mut diagnostics {
+        // The compiler only takes note of it, because the tool may run elsewhere.
+        if diagnostic.code == Code::AbsentHere {
+            diagnostic.severity = if arguments.lenient { Severity::Warning } else { Severity::Error };
+        }
+    }
+    show(&diagnostics, &sources, arguments.format)?;
+    let denied = arguments.deny.is_some();
+    let rejects = |diagnostic: &Diagnostic| match diagnostic.severity {
+        Severity::Error => true,
+        Severity::Warning => denied,
+        Severity::Note => false,
+    };
+    Ok(if diagnostics.iter().any(rejects) { Outcome::Rejected } else { Outcome::Done })
+}
+
+fn show(diagnostics: &[Diagnostic], sources: &Sources, format: MessageFormat) -> Result<(), Failure> {
+    match format {
+        MessageFormat::Text => {
+            let color = if io::stderr().is_terminal() { Color::Always } else { Color::Never };
+            eprint!("{}", render(diagnostics, sources, Format::Text(color)));
+            Ok(())
+        }
+        MessageFormat::Json => output::print(&render(diagnostics, sources, Format::Json)),
+        MessageFormat::Github => output::print(&render(diagnostics, sources, Format::Github)),
+    }
+}
