@@ -1,6 +1,7 @@
 //! Names for numbers: symbols, stacks, users, cgroups, probes. Everything is looked up when it is printed
 //! and not before; a run that prints no symbol reads no symbol table.
 
+mod demangle;
 mod files;
 mod kernel;
 mod process;

@@ -8,6 +8,7 @@ use blazesym::Pid;
 use blazesym::symbolize::source::{Elf, Process as ProcessSource, Source};
 use blazesym::symbolize::{Input, Symbolizer};
 
+use super::demangle::demangle;
 use super::process::{Mapping, Process};
 
 /// Processes that are remembered; more begin afresh, so that a busy system cannot fill the memory.
@@ -18,6 +19,7 @@ const MAX_SYMBOLS: usize = 65_536;
 /// What is known of user code.
 pub struct UserSymbols {
     symbolizer: Symbolizer,
+    demangle: bool,
     processes: HashMap<u32, Process>,
     /// Numbers for files, so that `found` needs no paths.
     files: HashMap<Rc<Path>, u32>,
@@ -38,9 +40,10 @@ impl UserSymbols {
     /// Nothing is read before the first address is asked for.
     pub fn new(demangle: bool) -> Self {
         // Files are not looked at again: a binary that is replaced while it runs is still the one that runs.
-        let symbolizer = Symbolizer::builder().enable_demangling(demangle).enable_auto_reload(false).build();
+        let symbolizer = Symbolizer::builder().enable_demangling(false).enable_auto_reload(false).build();
         Self {
             symbolizer,
+            demangle,
             processes: HashMap::new(),
             files: HashMap::new(),
             found: HashMap::new(),
@@ -132,7 +135,8 @@ impl UserSymbols {
 
     fn symbolize(&self, source: &Source<'_>, input: Input<u64>) -> Option<Symbol> {
         let symbol = self.symbolizer.symbolize_single(source, input).ok()?.into_sym()?;
-        Some(Symbol { name: symbol.name.into(), offset: symbol.offset as u64 })
+        let name = if self.demangle { demangle(&symbol.name) } else { symbol.name };
+        Some(Symbol { name: name.into(), offset: symbol.offset as u64 })
     }
 }
 
