@@ -6,7 +6,7 @@ use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{GLOBALS_SECTION, Globals, MapValue, SCRATCH_MAP, Scratch};
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Aggregation, Contents, Location, Map, MapStorage, Program};
+use btaot_semantic::program::{Aggregation, Contents, Location, Map, MapStorage, Message, Program};
 use btaot_semantic::types::{StructId, Type};
 use indexmap::IndexMap;
 use inkwell::attributes::{Attribute, AttributeLoc};
@@ -19,6 +19,7 @@ use super::core::{self, Core, FieldInfo, Path};
 use super::define::{Definition, MapKind};
 use super::describe;
 use super::error::{CodegenError, Result};
+use super::walk;
 use crate::bundle::tables::Tables;
 use crate::llvm::debug::{Debug, Member, Node, relocation_name};
 use crate::llvm::ir::Ir;
@@ -53,6 +54,8 @@ pub struct Unit<'a, 'c> {
     pub core: Core<'a>,
     /// Where scalars and counters stand.
     pub state: State,
+    /// What the script's messages ask of each other.
+    pub traffic: Traffic,
     /// Bytes of scratch that the hungriest program needs.
     pub scratch: u32,
     /// The function that reports errors, once something needs it.
@@ -61,6 +64,32 @@ pub struct Unit<'a, 'c> {
     pub counter: Option<Function<'c>>,
     maps: IndexMap<String, Definition>,
     data: IndexMap<&'static str, GlobalValue<'c>>,
+}
+
+/// What the script's messages ask of each other: a script that never exits need not look for that,
+/// and one without control messages need not keep room for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// Some program calls `exit()`.
+    pub exits: bool,
+    /// Some program steers the runtime.
+    pub controls: bool,
+}
+
+impl Traffic {
+    fn of(program: &Program) -> Self {
+        let mut traffic = Self::default();
+        for body in &program.bodies {
+            walk::messages(&body.statements, &mut |message| match message {
+                Message::Exit(_) => traffic = Self { exits: true, controls: true },
+                Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) => {
+                    traffic.controls = true;
+                }
+                Message::Printf { .. } | Message::Value(_) | Message::Time(_) => {}
+            });
+        }
+        traffic
+    }
 }
 
 /// The layout of the global state.
@@ -169,6 +198,7 @@ impl<'a, 'c> Unit<'a, 'c> {
             debug,
             core: Core::new(program),
             tables,
+            traffic: Traffic::of(program),
             state,
             scratch: 0,
             reporter: None,

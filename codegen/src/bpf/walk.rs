@@ -99,6 +99,21 @@ pub fn expression<'p>(root: &'p Expr, visit: &mut impl FnMut(&'p Expr)) {
     }
 }
 
+/// Calls `visit` for every message that statements send, at any depth.
+pub fn messages<'p>(list: &'p [Stmt], visit: &mut impl FnMut(&'p Message)) {
+    for statement in list {
+        match &statement.kind {
+            StmtKind::Send(message) => visit(message),
+            StmtKind::If { then, otherwise, .. } => {
+                messages(then, visit);
+                messages(otherwise, visit);
+            }
+            StmtKind::Unroll { body, .. } => messages(body, visit),
+            _ => {}
+        }
+    }
+}
+
 /// Whether an expression reads a variable.
 pub fn mentions(root: &Expr, variable: VarId) -> bool {
     let mut found = false;

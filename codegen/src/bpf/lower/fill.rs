@@ -57,6 +57,9 @@ impl<'c> Lower<'_, '_, 'c> {
     pub(super) fn fill(&mut self, expression: &Expr, to: Spot<'c>, how: Fill) -> Result<()> {
         let location = expression.location;
         if expression.ty.is_scalar() {
+            if self.fill_scalar_from_afar(expression, to)? {
+                return Ok(());
+            }
             let layout = self.layout(&expression.ty, location)?;
             let value = self.scalar(expression)?;
             self.store(to, value, &layout);
@@ -126,6 +129,44 @@ impl<'c> Lower<'_, '_, 'c> {
             _ => return self.unsupported(location, "there is no code for a value of this kind"),
         }
         Ok(())
+    }
+
+    /// Reads a number that stands elsewhere straight into its destination, where no bits have to be
+    /// picked out of it.
+    fn fill_scalar_from_afar(&mut self, expression: &Expr, to: Spot<'c>) -> Result<bool> {
+        let program = self.unit.program;
+        match &expression.kind {
+            ExprKind::Deref(_) | ExprKind::Index { .. } => {}
+            ExprKind::Member { structure, field, .. } => {
+                match program.structs[*structure].fields.get(*field as usize) {
+                    Some(member) if member.bits.is_none() && !member.data_loc => {}
+                    _ => return Ok(false),
+                }
+            }
+            _ => return Ok(false),
+        }
+        if !self.is_far(expression) {
+            return Ok(false);
+        }
+        let mark = self.frame.mark();
+        let place = self.place(expression)?;
+        self.read_memory(to, &place, expression, Fill::Loose)?;
+        self.frame.reset(&mark);
+        Ok(true)
+    }
+
+    /// Whether an expression stands in memory that helpers read.
+    fn is_far(&self, expression: &Expr) -> bool {
+        match &expression.kind {
+            ExprKind::Deref(pointer) => match &pointer.ty {
+                Type::Pointer { space, .. } => {
+                    matches!(self.reach(*space), Reach::Kernel | Reach::User)
+                }
+                _ => false,
+            },
+            ExprKind::Member { base, .. } | ExprKind::Index { base, .. } => self.is_far(base),
+            _ => false,
+        }
     }
 
     /// Stores a scalar with its width.

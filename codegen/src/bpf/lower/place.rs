@@ -156,7 +156,11 @@ impl<'c> Lower<'_, '_, 'c> {
             _ => return self.unsupported(base.location, "only arrays have elements"),
         };
         let size = self.element_size(element, base)?;
-        let place = self.place(base)?;
+        let mut place = self.place(base)?;
+        if place.reach == Reach::Context {
+            // The verifier takes loads from the context at fixed offsets only.
+            place.reach = Reach::Kernel;
+        }
         let index_value = self.scalar(index)?;
         let constant = index_value.get_zero_extended_constant();
         if constant.is_some_and(|index| index < len.into()) {
@@ -169,9 +173,8 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let inside = ir.compare(Compare::ULT, index_value, ir.i64(len.into()));
         match place.reach {
-            Reach::Kernel | Reach::User => self.far_element(place, index_value, size, (inside, index)),
-            Reach::Context => {
-                self.unsupported(index.location, "an array of the context can only be indexed by a constant")
+            Reach::Kernel | Reach::User | Reach::Context => {
+                self.far_element(place, index_value, size, (inside, index))
             }
             Reach::Direct => self.near_element(place, index_value, element, (inside, index)),
         }

@@ -103,13 +103,16 @@ impl<'c> Lower<'_, '_, 'c> {
         let ir = self.ir;
         let (lost, done) = (self.open("lost"), self.open("sent"));
         let known = self.known.enter();
-        let exiting = self.unit.state(self.unit.state.globals.exiting);
-        let exiting = ir.is_nonzero(ir.load(64, exiting, 8));
-        let go_on = self.open("running");
-        ir.branch(exiting, done, go_on, Likely::No);
-        ir.at_end(go_on);
+        let traffic = self.unit.traffic;
+        if traffic.exits {
+            let exiting = self.unit.state(self.unit.state.globals.exiting);
+            let exiting = ir.is_nonzero(ir.load(64, exiting, 8));
+            let running = self.open("running");
+            ir.branch(exiting, done, running, Likely::No);
+            ir.at_end(running);
+        }
         let ring = self.unit.ring();
-        if !header.kind.is_control() {
+        if traffic.controls && !header.kind.is_control() {
             let unread = self.helper(Helper::RingbufQuery, &[ring.into(), ir.i64(BPF_RB_AVAIL_DATA).into()]);
             let limit = self.int_constant(IntSource::RingDataLimit);
             let room = self.open("room");
