@@ -13,7 +13,7 @@ mod error;
 pub mod helpers;
 mod lower;
 mod metadata;
-mod report;
+mod shared;
 mod strip;
 mod unit;
 mod walk;

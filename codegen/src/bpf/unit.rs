@@ -58,10 +58,6 @@ pub struct Unit<'a, 'c> {
     pub traffic: Traffic,
     /// Bytes of scratch that the hungriest program needs.
     pub scratch: u32,
-    /// The function that reports errors, once something needs it.
-    pub reporter: Option<Function<'c>>,
-    /// The function that lets a helper count entries, once something needs it.
-    pub counter: Option<Function<'c>>,
     maps: IndexMap<String, Definition>,
     data: IndexMap<&'static str, GlobalValue<'c>>,
 }
@@ -201,8 +197,6 @@ impl<'a, 'c> Unit<'a, 'c> {
             traffic: Traffic::of(program),
             state,
             scratch: 0,
-            reporter: None,
-            counter: None,
             maps: IndexMap::new(),
             data: IndexMap::new(),
         })

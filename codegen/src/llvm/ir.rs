@@ -406,12 +406,6 @@ impl<'c> Ir<'c> {
         call.try_as_basic_value().unwrap_basic().into_int_value()
     }
 
-    /// Calls a function of the module with integers.
-    pub fn call(&self, function: Function<'c>, arguments: &[Int<'c>]) {
-        let values: Vec<BasicMetadataValueEnum> = arguments.iter().map(|value| (*value).into()).collect();
-        built(self.builder.build_call(function, &values, ""));
-    }
-
     /// Calls an LLVM intrinsic; `overload` are values of the types its name is made of.
     pub fn intrinsic(
         &self,

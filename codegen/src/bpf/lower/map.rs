@@ -101,7 +101,7 @@ impl<'c> Lower<'_, '_, 'c> {
     ) -> Result<()> {
         let failed = self.helper(helper, arguments);
         self.when(self.ir.is_nonzero(failed), Likely::No, |lower| {
-            lower.report(helper_fault(helper), location, failed);
+            lower.report(helper_fault(helper), location, Some(failed));
             Ok(())
         })
     }
@@ -132,7 +132,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let full = self.open("full");
         ir.branch(ir.is_null(second), full, found, Likely::No);
         ir.at_end(full);
-        self.report(helper_fault(Helper::MapUpdateElem), location, failed);
+        self.report(helper_fault(Helper::MapUpdateElem), location, Some(failed));
         ir.jump(done);
         ir.at_end(found);
         let row = ir.phi_ptr(&[(first, from), (second, missing)]);

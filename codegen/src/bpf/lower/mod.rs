@@ -286,22 +286,6 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         }
     }
 
-    /// Sends a record about an error at this place: a mistake of the script (`result` is 0) or a
-    /// helper's failure.
-    fn report(&mut self, fault: Fault, location: Location, result: Int<'c>) {
-        use btaot_abi::event::{EventKind, Header};
-        let kind = match fault {
-            Fault::Helper { .. } => EventKind::HelperError,
-            Fault::DivideByZero | Fault::IndexOutOfBounds => EventKind::RuntimeError,
-        };
-        let id = self.unit.tables.site(fault, location).0;
-        let reporter = self.unit.reporter();
-        let ir = self.ir;
-        let header = ir.i64(Header { kind, id }.word());
-        let program = ir.i64(self.body.id.0.into());
-        ir.call(reporter, &[header, result, program]);
-    }
-
     fn unsupported<T>(&self, location: Location, what: &str) -> Result<T> {
         Err(CodegenError::Unsupported { location, what: what.into() })
     }

@@ -210,7 +210,8 @@ impl<'c> Lower<'_, '_, 'c> {
         let (fine, outside, join) = (self.open("inside"), self.open("outside"), self.open("element"));
         ir.branch(inside, fine, outside, Likely::Yes);
         ir.at_end(outside);
-        self.report(Fault::IndexOutOfBounds, at.location, ir.i64(0));
+        self.report(Fault::IndexOutOfBounds, at.location, None);
+        let outside = ir.here();
         ir.jump(join);
         ir.at_end(fine);
         let found = ir.offset_by(place.pointer, ir.mul(index, size));
@@ -243,7 +244,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 Ok(())
             },
             |lower| {
-                lower.report(Fault::IndexOutOfBounds, location, lower.ir.i64(0));
+                lower.report(Fault::IndexOutOfBounds, location, None);
                 lower.zero(Spot::aligned(copy), size);
                 Ok(())
             },

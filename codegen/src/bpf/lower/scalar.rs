@@ -222,7 +222,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let apply = |b| if quotient { ir.div(a, b) } else { ir.rem(a, b) };
         match b.get_zero_extended_constant() {
             Some(0) => {
-                self.report(Fault::DivideByZero, location, ir.i64(0));
+                self.report(Fault::DivideByZero, location, None);
                 return Ok(ir.i64(1));
             }
             Some(_) => return Ok(apply(b)),
@@ -231,7 +231,8 @@ impl<'c> Lower<'_, '_, 'c> {
         let (zero, fine, join) = (self.open("divide_by_zero"), self.open("divide"), self.open("divided"));
         ir.branch(ir.is_nonzero(b), fine, zero, Likely::Yes);
         ir.at_end(zero);
-        self.report(Fault::DivideByZero, location, ir.i64(0));
+        self.report(Fault::DivideByZero, location, None);
+        let zero = ir.here();
         ir.jump(join);
         ir.at_end(fine);
         let value = apply(b);

@@ -3,15 +3,15 @@
 use btaot_abi::Bytes;
 use btaot_abi::constants::IntSource;
 use btaot_abi::event::{EventKind, Header};
-use btaot_abi::metadata::{Argument, Printf};
+use btaot_abi::metadata::{Argument, Fault, Location, Printf};
 use btaot_semantic::program::{Expr, Message};
 
 use super::read::Spot;
 use super::{Fill, Lower};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
-use crate::llvm::Ptr;
 use crate::llvm::ir::{Compare, Likely};
+use crate::llvm::{Int, Ptr};
 
 /// `BPF_RB_AVAIL_DATA` of `include/uapi/linux/bpf.h`: bytes not yet read.
 const BPF_RB_AVAIL_DATA: u64 = 0;
@@ -133,6 +133,33 @@ impl<'c> Lower<'_, '_, 'c> {
         ir.jump(done);
         ir.at_end(done);
         Ok(())
+    }
+
+    /// Sends a record about an error at this place: a mistake of the script, or a helper's failure
+    /// with its result. It is written where it is needed, not called: kernels before 6.4 track
+    /// every number of a program with subprograms exactly, which makes loops dear to verify.
+    pub(super) fn report(&mut self, fault: Fault, location: Location, result: Option<Int<'c>>) {
+        let ir = self.ir;
+        let (kind, size) = match fault {
+            Fault::Helper { .. } => (EventKind::HelperError, Header::SIZE + 8),
+            Fault::DivideByZero | Fault::IndexOutOfBounds => (EventKind::RuntimeError, Header::SIZE),
+        };
+        let id = self.unit.tables.site(fault, location).0;
+        let ring = self.unit.ring();
+        let record = self.reserve(ring, size);
+        let (open, lost, done) = (self.open("report"), self.open("lost"), self.open("reported"));
+        ir.branch(ir.is_null(record), lost, open, Likely::No);
+        ir.at_end(open);
+        ir.store(record, ir.i64(Header { kind, id }.word()), 8);
+        if let Some(result) = result {
+            ir.store(ir.offset(record, Header::SIZE.into()), result, 8);
+        }
+        self.helper(Helper::RingbufSubmit, &[record.into(), ir.i64(0).into()]);
+        ir.jump(done);
+        ir.at_end(lost);
+        self.count_loss();
+        ir.jump(done);
+        ir.at_end(done);
     }
 
     fn reserve(&mut self, ring: Ptr<'c>, size: u32) -> Ptr<'c> {

@@ -44,10 +44,12 @@ impl<'c> Lower<'_, '_, 'c> {
         let arguments = [self.context.into(), frames.into(), ir.i64(bytes.into()).into(), flags.into()];
         let got = self.helper(Helper::GetStack, &arguments);
         // A failed walk is a stack without frames.
-        let count = ir.shr(got, ir.i64(3));
         let failed = ir.compare(Compare::SLT, got, ir.i64(0));
-        let count = ir.select(failed, ir.i64(0), count);
-        let hash = self.hash_frames(frames, count, shape.limit);
+        let used = ir.select(failed, ir.i64(0), got);
+        // The loop below teaches the verifier the number of bytes wherever it leaves it. That must
+        // not reach the number of frames, or the rest of the program is verified for each of them.
+        let count = ir.opaque(ir.shr(used, ir.i64(3)));
+        let hash = self.hash_frames(frames, used, bytes);
         let key = self.temporary(StackKey::SIZE);
         ir.store(key, hash, 8);
         ir.store(ir.offset(key, 8), count, 8);
@@ -64,28 +66,28 @@ impl<'c> Lower<'_, '_, 'c> {
         Ok(())
     }
 
-    /// Mixes the frames into 64 bits. The loop ends at the constant limit too, or the verifier
+    /// Mixes the used bytes of the frames into 64 bits. The loop ends at the constant limit too, or the verifier
     /// would not see its end.
-    fn hash_frames(&mut self, frames: Ptr<'c>, count: Int<'c>, limit: u32) -> Int<'c> {
+    fn hash_frames(&mut self, frames: Ptr<'c>, used: Int<'c>, limit: u32) -> Int<'c> {
         let ir = self.ir;
-        let index = ir.alloca(self.function, 8, "frame");
+        let offset = ir.alloca(self.function, 8, "frame");
         let hash = ir.alloca(self.function, 8, "hash");
-        ir.store(index, ir.i64(0), 8);
+        ir.store(offset, ir.i64(0), 8);
         ir.store(hash, ir.i64(0), 8);
         let (head, mix, done) = (self.open("frames"), self.open("mix"), self.open("hashed"));
         ir.jump(head);
         ir.at_end(head);
-        let at = ir.load(64, index, 8);
-        let more = ir.compare(Compare::ULT, at, count);
+        let at = ir.load(64, offset, 8);
+        let more = ir.compare(Compare::ULT, at, used);
         let inside = self.open("inside");
         ir.branch(more, inside, done, Likely::Yes);
         ir.at_end(inside);
         ir.branch(ir.compare(Compare::ULT, at, ir.i64(limit.into())), mix, done, Likely::Yes);
         ir.at_end(mix);
-        let frame = ir.load(64, ir.offset_by(frames, ir.shl(at, ir.i64(3))), 8);
+        let frame = ir.load(64, ir.offset_by(frames, at), 8);
         let mixed = ir.mul(ir.xor(ir.load(64, hash, 8), frame), ir.i64(MULTIPLIER));
         ir.store(hash, ir.xor(mixed, ir.shr(mixed, ir.i64(29))), 8);
-        ir.store(index, ir.add(at, ir.i64(1)), 8);
+        ir.store(offset, ir.add(at, ir.i64(8)), 8);
         ir.jump(head);
         ir.at_end(done);
         ir.load(64, hash, 8)
@@ -112,7 +114,7 @@ impl<'c> Lower<'_, '_, 'c> {
             let failed = lower.helper(Helper::MapUpdateElem, &arguments);
             let error = lower.is_failure(failed);
             lower.when(error, Likely::No, |lower| {
-                lower.report(helper_fault(Helper::MapUpdateElem), location, failed);
+                lower.report(helper_fault(Helper::MapUpdateElem), location, Some(failed));
                 Ok(())
             })
         })

@@ -68,7 +68,7 @@ fn count_by_stack() {
     let ty = stack.ty.clone();
     let body = body(0, Context::Uprobe, vec![aggregate(0, Some(stack), None)]);
     let program = program(vec![body], vec![aggregation("@", Aggregation::Count, Some(ty))]);
-    at_most(&loaded("ustack", &program), 210);
+    at_most(&loaded("ustack", &program), 220);
 }
 
 #[test]
