@@ -8,6 +8,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
+use btaot_abi::aggregation::Aggregation;
 use btaot_abi::arch::Arch;
 use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
 use btaot_abi::features::KernelFeature;
@@ -140,7 +141,7 @@ fn uprobes_maps_constants_and_core(features: Vec<(KernelFeature, bool)>) {
     let int = ValueType::Int { size: 8, signed: true };
     let map = |name: &str, key, value, storage| Map { name: name.into(), key, value, storage };
     metadata.maps = vec![
-        map("@", None, MapValue::Count, count),
+        map("@", None, MapValue::Aggregate(Aggregation::Count), count),
         map("@keyed", Some(int.clone()), MapValue::Plain(int.clone()), keyed),
         map("@scalar", None, MapValue::Plain(int), scalar),
     ];

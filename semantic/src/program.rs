@@ -5,6 +5,7 @@
 //! of such a type says how to fill a destination.
 
 use btaot_abi::Bytes;
+pub use btaot_abi::aggregation::Aggregation;
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::ids::{MapId, ProgramId};
 pub use btaot_abi::metadata::{AttachPoint, Config, Location, ProgramKind};
@@ -97,53 +98,6 @@ pub enum Contents {
     Plain(Type),
     /// An aggregation.
     Aggregate(Aggregation),
-}
-
-/// An aggregation with the parameters that shape its layout; see
-/// [`btaot_abi::metadata::MapValue`] for the words of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Aggregation {
-    /// `count()`.
-    Count,
-    /// `sum(n)`.
-    Sum {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `min(n)`.
-    Min {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `max(n)`.
-    Max {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `avg(n)`.
-    Avg {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `stats(n)`.
-    Stats {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `hist(n, bits)`.
-    Hist {
-        /// Each power of two is cut into 2^bits buckets.
-        bits: u32,
-    },
-    /// `lhist(n, min, max, step)`.
-    Lhist {
-        /// Lower bound.
-        min: i64,
-        /// Upper bound.
-        max: i64,
-        /// Width of a bucket.
-        step: i64,
-    },
 }
 
 /// Kind of eBPF map behind a user's map.

@@ -169,39 +169,6 @@ impl From<Type> for Ty {
     }
 }
 
-impl Aggregation {
-    /// Whether its value reads as an integer.
-    pub(crate) fn is_castable(self) -> bool {
-        !matches!(self, Self::Stats { .. } | Self::Hist { .. } | Self::Lhist { .. })
-    }
-
-    /// The sign of its value.
-    pub(crate) fn signed(self) -> bool {
-        match self {
-            Self::Count | Self::Hist { .. } | Self::Lhist { .. } => true,
-            Self::Sum { signed }
-            | Self::Min { signed }
-            | Self::Max { signed }
-            | Self::Avg { signed }
-            | Self::Stats { signed } => signed,
-        }
-    }
-
-    /// The function that makes it.
-    pub(crate) fn function(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Sum { .. } => "sum",
-            Self::Min { .. } => "min",
-            Self::Max { .. } => "max",
-            Self::Avg { .. } => "avg",
-            Self::Stats { .. } => "stats",
-            Self::Hist { .. } => "hist",
-            Self::Lhist { .. } => "lhist",
-        }
-    }
-}
-
 /// The type that holds values of both, if there is one; `current` comes first when they differ in
 /// something that is not an order of size.
 pub(crate) fn promote(current: &Ty, new: &Ty) -> Option<Ty> {

@@ -7,7 +7,7 @@ use btaot_semantic::program::{Body, Contents, Map, MapStorage, Program};
 use super::core::tracepoint_args;
 use super::error::Result;
 use super::lower;
-use super::unit::{Unit, layout, map_symbol, map_value, row_size};
+use super::unit::{Unit, layout, map_symbol, row_size};
 
 /// Symbols of the programs: what they attach to, and their number.
 pub fn symbol(body: &Body) -> String {
@@ -58,7 +58,7 @@ fn map(unit: &mut Unit, number: u32, map: &Map) -> Result<abi::Map> {
     };
     let value = match &map.contents {
         Contents::Plain(ty) => MapValue::Plain(layout(ty, &mut unit.tables, program, map.location)?),
-        Contents::Aggregate(kind) => map_value(*kind),
+        Contents::Aggregate(kind) => MapValue::Aggregate(*kind),
     };
     Ok(abi::Map { name: map.name.clone(), key, value, storage: storage(unit, number, map) })
 }

@@ -4,9 +4,9 @@
 use btaot_abi::Bytes;
 use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::{GLOBALS_SECTION, Globals, MapValue, SCRATCH_MAP, Scratch};
+use btaot_abi::metadata::{GLOBALS_SECTION, Globals, SCRATCH_MAP, Scratch};
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Aggregation, Contents, Location, Map, MapStorage, Message, Program};
+use btaot_semantic::program::{Contents, Location, Map, MapStorage, Message, Program};
 use btaot_semantic::types::{StructId, Type};
 use indexmap::IndexMap;
 use inkwell::attributes::{Attribute, AttributeLoc};
@@ -145,22 +145,8 @@ pub fn map_symbol(map: &Map) -> String {
 /// Bytes of a row of a keyless aggregation: rows of two CPUs share no cache line.
 pub fn row_size(map: &Map) -> u32 {
     match map.contents {
-        Contents::Aggregate(kind) => map_value(kind).size().next_multiple_of(64),
+        Contents::Aggregate(kind) => kind.size().next_multiple_of(64),
         Contents::Plain(_) => 64,
-    }
-}
-
-/// What the metadata says of an aggregation.
-pub fn map_value(kind: Aggregation) -> MapValue {
-    match kind {
-        Aggregation::Count => MapValue::Count,
-        Aggregation::Sum { signed } => MapValue::Sum { signed },
-        Aggregation::Min { signed } => MapValue::Min { signed },
-        Aggregation::Max { signed } => MapValue::Max { signed },
-        Aggregation::Avg { signed } => MapValue::Avg { signed },
-        Aggregation::Stats { signed } => MapValue::Stats { signed },
-        Aggregation::Hist { bits } => MapValue::Hist { bits },
-        Aggregation::Lhist { min, max, step } => MapValue::Lhist { min, max, step },
     }
 }
 
@@ -273,7 +259,7 @@ impl<'a, 'c> Unit<'a, 'c> {
                 let value = Some(match &map.contents {
                     Contents::Plain(ty) => layout(ty, &mut self.tables, self.program, map.location)?,
                     Contents::Aggregate(kind) => {
-                        let words = map_value(*kind).words().unwrap_or(1);
+                        let words = kind.words();
                         ValueType::Array { element: Box::new(WORD), len: words }
                     }
                 });

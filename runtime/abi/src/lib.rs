@@ -4,6 +4,7 @@
 //! halves of one program, not a published format: only `btaot inspect` ever meets an older
 //! [`bundle::SCHEMA`]. Nothing here does input or output.
 
+pub mod aggregation;
 pub mod arch;
 pub mod bundle;
 mod bytes;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregation::Aggregation;
 use crate::arch::Arch;
 use crate::bytes::Bytes;
 use crate::constants::ConstantData;
@@ -315,95 +316,24 @@ pub struct Map {
     pub storage: Storage,
 }
 
-/// What a map holds. The layout of an aggregation (one row, in 64-bit words) is given with each.
+/// What a map holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MapValue {
-    /// A plain value.
+    /// Plain values.
     Plain(ValueType),
-    /// `count()`: number of calls.
-    Count,
-    /// `sum(n)`: total; 1 once set.
-    Sum {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `min(n)`: the complement of [`ordered`] of the smallest value; 1 once set.
-    Min {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `max(n)`: [`ordered`] of the largest value; 1 once set.
-    Max {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `avg(n)`: number of values, total.
-    Avg {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `stats(n)`: number of values, total.
-    Stats {
-        /// Signed, else unsigned.
-        signed: bool,
-    },
-    /// `hist(n, bits)`: bucket counts.
-    Hist {
-        /// Each power of two is cut into 2^bits buckets.
-        bits: u32,
-    },
-    /// `lhist(n, min, max, step)`: bucket counts; first those below min, last those from max on.
-    Lhist {
-        /// Lower bound.
-        min: i64,
-        /// Upper bound.
-        max: i64,
-        /// Width of a bucket.
-        step: i64,
-    },
-}
-
-/// Maps an integer to an unsigned one of the same order, so that zeroed memory is the smallest
-/// value of all: a maximum needs no initialisation, and a minimum is the maximum of complements.
-pub const fn ordered(value: u64, signed: bool) -> u64 {
-    if signed { value ^ (1 << 63) } else { value }
+    /// An aggregation.
+    Aggregate(Aggregation),
 }
 
 impl MapValue {
-    /// 64-bit words of one row of an aggregation; `None` for plain values.
-    pub fn words(&self) -> Option<u32> {
-        Some(match *self {
-            Self::Plain(_) => return None,
-            Self::Count => 1,
-            Self::Sum { .. }
-            | Self::Min { .. }
-            | Self::Max { .. }
-            | Self::Avg { .. }
-            | Self::Stats { .. } => 2,
-            Self::Hist { bits } => hist_buckets(bits),
-            Self::Lhist { min, max, step } => lhist_buckets(min, max, step),
-        })
-    }
-
     /// Bytes of a value, one row of an aggregation.
     pub fn size(&self) -> u32 {
         match self {
             Self::Plain(ty) => ty.size(),
-            _ => self.words().unwrap_or(0) * 8,
+            Self::Aggregate(kind) => kind.size(),
         }
     }
-}
-
-/// Buckets of `hist(n, bits)`: one for negative values, one each for 0 … 2^bits - 1, then 2^bits
-/// for every further power of two up to 2^63.
-pub const fn hist_buckets(bits: u32) -> u32 {
-    ((65 - bits) << bits) + 1
-}
-
-/// Buckets of `lhist(n, min, max, step)`, with the two outside the bounds.
-pub const fn lhist_buckets(min: i64, max: i64, step: i64) -> u32 {
-    ((max - min + step - 1) / step) as u32 + 2
 }
 
 /// Where a map's contents are.
@@ -552,25 +482,5 @@ impl Metadata {
     /// Reads the bundle's section.
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{hist_buckets, lhist_buckets, ordered};
-
-    #[test]
-    fn ordering_is_kept() {
-        for pair in [i64::MIN, -5, -1, 0, 1, i64::MAX].windows(2) {
-            assert!(ordered(pair[0] as u64, true) < ordered(pair[1] as u64, true));
-        }
-        assert_eq!(ordered(i64::MIN as u64, true), 0);
-    }
-
-    #[test]
-    fn bucket_counts() {
-        assert_eq!(hist_buckets(0), 66);
-        assert_eq!(lhist_buckets(0, 10, 2), 7);
-        assert_eq!(lhist_buckets(0, 10, 3), 6);
     }
 }

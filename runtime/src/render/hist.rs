@@ -148,7 +148,7 @@ pub fn text(out: &mut Vec<u8>, buckets: &[Bucket]) {
 #[cfg(test)]
 mod tests {
     use super::{Bucket, linear, logarithmic, text};
-    use btaot_abi::metadata::{hist_buckets, lhist_buckets};
+    use btaot_abi::aggregation::{hist_buckets, lhist_buckets};
 
     fn labels(buckets: &[Bucket]) -> Vec<String> {
         let label = |bucket: &Bucket| {

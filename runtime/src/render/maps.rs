@@ -1,6 +1,7 @@
 //! Map contents: rows as they were read become entries in the order in which they are shown.
 
-use btaot_abi::metadata::{Map, MapValue, ordered};
+use btaot_abi::aggregation::{Aggregation, ordered};
+use btaot_abi::metadata::{Map, MapValue};
 use btaot_abi::value::ValueType;
 
 use super::decode::{self, ShortValue, Value, long};
@@ -121,7 +122,7 @@ pub fn entries<'a>(map: &'a Map, rows: &'a MapRows, cut: Cut) -> Result<Vec<Entr
 
 /// What a scalar shows that was never set; `None`: nothing, because a histogram without values has no rows.
 pub fn unset(map: &Map) -> Option<MapRows> {
-    if matches!(map.value, MapValue::Hist { .. } | MapValue::Lhist { .. }) {
+    if matches!(map.value, MapValue::Aggregate(Aggregation::Hist { .. } | Aggregation::Lhist { .. })) {
         return None;
     }
     let mut rows = MapRows::new(0, map.value.size() as usize, 1);
@@ -129,27 +130,34 @@ pub fn unset(map: &Map) -> Option<MapRows> {
     Some(rows)
 }
 
-/// Combines the rows of a value. The first number ranks it among the others.
+/// A value, and a number that ranks it among the others.
 fn show<'a>(
     kind: &'a MapValue,
     value: &'a [u8],
     row: usize,
     div: u64,
 ) -> Result<(u64, Shown<'a>), ShortValue> {
+    match kind {
+        MapValue::Plain(ty) => plain_value(ty, value, div),
+        MapValue::Aggregate(kind) => Ok(combined(*kind, value, row, div)),
+    }
+}
+
+/// Combines the rows of an aggregation.
+fn combined(kind: Aggregation, value: &[u8], row: usize, div: u64) -> (u64, Shown<'_>) {
     let words = |index: usize| value.chunks_exact(row.max(1)).map(move |row| long(row, index * 8));
     let sum = |index| words(index).fold(0, u64::wrapping_add);
     let plain = |number, signed| (ordered(number, signed), Shown::Value(divided(number, signed, div)));
-    Ok(match *kind {
-        MapValue::Plain(ref ty) => plain_value(ty, value, div)?,
-        MapValue::Count => plain(sum(0), false),
-        MapValue::Sum { signed } => plain(sum(0), signed),
-        MapValue::Max { signed } => plain(extreme(words(0), words(1), signed, false), signed),
-        MapValue::Min { signed } => plain(extreme(words(0), words(1), signed, true), signed),
-        MapValue::Avg { signed } => {
+    match kind {
+        Aggregation::Count => plain(sum(0), false),
+        Aggregation::Sum { signed } => plain(sum(0), signed),
+        Aggregation::Max { signed } => plain(extreme(words(0), words(1), signed, false), signed),
+        Aggregation::Min { signed } => plain(extreme(words(0), words(1), signed, true), signed),
+        Aggregation::Avg { signed } => {
             let average = quotient(sum(1), sum(0), signed);
             (ordered(average, signed), Shown::Average(divided(average, signed, div)))
         }
-        MapValue::Stats { signed } => {
+        Aggregation::Stats { signed } => {
             let (count, total) = (sum(0), sum(1));
             let average = quotient(total, count, signed);
             let shown = Shown::Stats {
@@ -159,15 +167,15 @@ fn show<'a>(
             };
             (ordered(average, signed), shown)
         }
-        MapValue::Hist { bits } => {
+        Aggregation::Hist { bits } => {
             let counts = counts(value, row, kind);
             (counts.iter().sum(), Shown::Hist(hist::logarithmic(&counts, bits, div)))
         }
-        MapValue::Lhist { min, max, step } => {
+        Aggregation::Lhist { min, max, step } => {
             let mut counts = counts(value, row, kind);
             (counts.iter().sum(), Shown::Hist(hist::linear(&mut counts, min, max, step)))
         }
-    })
+    }
 }
 
 fn plain_value<'a>(ty: &'a ValueType, value: &'a [u8], div: u64) -> Result<(u64, Shown<'a>), ShortValue> {
@@ -198,8 +206,8 @@ fn extreme(
     ordered(most, signed)
 }
 
-fn counts(value: &[u8], row: usize, kind: &MapValue) -> Vec<u64> {
-    let mut counts = vec![0u64; kind.words().unwrap_or(0) as usize];
+fn counts(value: &[u8], row: usize, kind: Aggregation) -> Vec<u64> {
+    let mut counts = vec![0u64; kind.words() as usize];
     for row in value.chunks_exact(row.max(1)) {
         for (index, count) in counts.iter_mut().enumerate() {
             *count = count.wrapping_add(long(row, index * 8));

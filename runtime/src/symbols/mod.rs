@@ -36,7 +36,7 @@ fn shows_user_code(metadata: &Metadata) -> bool {
     let keys = metadata.maps.iter().filter_map(|map| map.key.as_ref());
     let values = metadata.maps.iter().filter_map(|map| match &map.value {
         MapValue::Plain(ty) => Some(ty),
-        _ => None,
+        MapValue::Aggregate(_) => None,
     });
     let arguments = metadata.printf.iter().flat_map(|printf| &printf.arguments).map(|argument| &argument.ty);
     keys.chain(values).chain(arguments).chain(&metadata.values).any(holds_user_code)

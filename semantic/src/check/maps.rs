@@ -291,18 +291,3 @@ impl Checker<'_, '_> {
         }
     }
 }
-
-impl Aggregation {
-    /// The aggregation that takes in values of both, if they are the same but for a sign.
-    pub(crate) fn merged(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Sum { signed: a }, Self::Sum { signed: b }) => Some(Self::Sum { signed: a || b }),
-            (Self::Min { signed: a }, Self::Min { signed: b }) => Some(Self::Min { signed: a || b }),
-            (Self::Max { signed: a }, Self::Max { signed: b }) => Some(Self::Max { signed: a || b }),
-            (Self::Avg { signed: a }, Self::Avg { signed: b }) => Some(Self::Avg { signed: a || b }),
-            (Self::Stats { signed: a }, Self::Stats { signed: b }) => Some(Self::Stats { signed: a || b }),
-            _ if self == other => Some(self),
-            _ => None,
-        }
-    }
-}

@@ -3,16 +3,15 @@
 //! Values are per CPU, but a CPU does not run one program at a time: they may be preempted and
 //! nest, so everything here is atomic. Zeroed memory is the state before the first value.
 
+use btaot_abi::aggregation::ordered;
 use btaot_abi::constants::IntSource;
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::ordered;
 use btaot_semantic::program::{Aggregation, Contents, Expr, Location, MapStorage};
 
 use super::Lower;
 use super::read::Spot;
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
-use crate::bpf::unit::map_value;
 use crate::llvm::ir::{Compare, Likely};
 use crate::llvm::{Int, Ptr};
 
@@ -41,7 +40,7 @@ impl<'c> Lower<'_, '_, 'c> {
             Aggregation::Lhist { min, max, step } => self.lhist_bucket(value, min, max, step),
             _ => value,
         };
-        let size = map_value(kind).size();
+        let size = kind.size();
         match self.unit.program.maps[map.index()].storage {
             MapStorage::CpuRows => {
                 let table = self.unit.user_map(map, location)?;
@@ -86,7 +85,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 ir.store(second, ir.i64(1), 8);
             }
             Aggregation::Hist { .. } | Aggregation::Lhist { .. } => {
-                let words = map_value(kind).words().unwrap_or(1);
+                let words = kind.words();
                 // LLVM may know the bound from how the bucket was computed; the verifier does not.
                 let bucket = ir.opaque(value);
                 let (fine, done) = (self.open("bucket"), self.open("counted"));
@@ -173,7 +172,7 @@ impl<'c> Lower<'_, '_, 'c> {
     fn lhist_bucket(&mut self, value: Int<'c>, min: i64, max: i64, step: i64) -> Int<'c> {
         let ir = self.ir;
         let (low, high) = (ir.i64(min as u64), ir.i64(max as u64));
-        let last = map_value(Aggregation::Lhist { min, max, step }).words().unwrap_or(1) - 1;
+        let last = Aggregation::Lhist { min, max, step }.words() - 1;
         let (inside, above, below, join) =
             (self.open("inside"), self.open("above"), self.open("below"), self.open("bucketed"));
         let not_below = self.open("not_below");
@@ -242,7 +241,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let Contents::Aggregate(kind) = self.unit.program.maps[map.index()].contents else {
             return self.unsupported(location, "the map holds plain values");
         };
-        let size = map_value(kind).size();
+        let size = kind.size();
         self.each_row(map, None, location, |lower, row| lower.zero(Spot::aligned(row), size))
     }
 
@@ -276,7 +275,7 @@ impl<'c> Lower<'_, '_, 'c> {
             } else {
                 add(first, row);
             }
-            if map_value(kind).words() == Some(2) {
+            if kind.words() == 2 {
                 add(second, ir.offset(row, 8));
             }
             let _ = lower;
@@ -317,20 +316,5 @@ impl<'c> Lower<'_, '_, 'c> {
         let safe = ir.select(ir.is_nonzero(count), count, ir.i64(1));
         let quotient = ir.div(magnitude, safe);
         ir.select(negative, ir.sub(zero, quotient), quotient)
-    }
-}
-
-/// Keeps the row layout and this module in step: every aggregation has a fixed number of words.
-#[cfg(test)]
-mod tests {
-    use btaot_abi::metadata::MapValue;
-
-    use super::{Aggregation, map_value};
-
-    #[test]
-    fn rows_are_those_of_the_contract() {
-        assert_eq!(map_value(Aggregation::Count), MapValue::Count);
-        assert_eq!(map_value(Aggregation::Min { signed: true }).words(), Some(2));
-        assert_eq!(map_value(Aggregation::Hist { bits: 2 }).words(), Some(253));
     }
 }

@@ -1,5 +1,6 @@
+use btaot_abi::aggregation::{Aggregation, ordered};
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::{Map, MapValue, Storage, ordered};
+use btaot_abi::metadata::{Map, MapValue, Storage};
 use btaot_abi::value::ValueType;
 
 use super::{I64, U64, fields, metadata, record, rendered, text, tuple};
@@ -19,14 +20,25 @@ const ROW: usize = 8;
 fn filled(name: &str, key: Option<ValueType>, value: MapValue) -> Filled {
     let storage = Storage::Global { offset: 0, present: 0 };
     let key_size = key.as_ref().map_or(0, ValueType::size) as usize;
-    let (row, rows) = match value.words() {
-        None => (value.size() as usize, 1),
-        Some(words) => ((words as usize).next_multiple_of(ROW) * 8, CPUS),
+    let (row, rows) = match &value {
+        MapValue::Plain(ty) => (ty.size() as usize, 1),
+        MapValue::Aggregate(kind) => (padded_words(*kind) * 8, CPUS),
     };
     Filled { map: Map { name: name.into(), key, value, storage }, rows: MapRows::new(key_size, row, rows) }
 }
 
+fn padded_words(kind: Aggregation) -> usize {
+    (kind.words() as usize).next_multiple_of(ROW)
+}
+
 impl Filled {
+    fn aggregation(&self) -> Aggregation {
+        match self.map.value {
+            MapValue::Aggregate(kind) => kind,
+            MapValue::Plain(_) => panic!("the map of this test holds plain values"),
+        }
+    }
+
     /// Adds an entry with a plain value.
     fn plain(mut self, key: &[u8], value: &[u8]) -> Self {
         self.rows.push(key, value);
@@ -35,7 +47,7 @@ impl Filled {
 
     /// Adds an entry of an aggregation: the words of each CPU's row.
     fn row(mut self, key: &[u8], cpus: [&[u64]; CPUS]) -> Self {
-        let words = (self.map.value.words().expect("an aggregation") as usize).next_multiple_of(ROW);
+        let words = padded_words(self.aggregation());
         let mut bytes = Vec::new();
         for row in cpus {
             let padded = row.iter().copied().chain(std::iter::repeat(0)).take(words);
@@ -47,7 +59,7 @@ impl Filled {
 
     /// Adds an entry whose buckets count values, as indices, on alternating CPUs.
     fn buckets(self, key: &[u8], counted: &[(usize, u64)]) -> Self {
-        let words = self.map.value.words().expect("a histogram") as usize;
+        let words = self.aggregation().words() as usize;
         let mut cpus = [vec![0; words], vec![0; words]];
         for (at, (index, count)) in counted.iter().enumerate() {
             cpus[at % CPUS][*index] += count;
@@ -215,9 +227,12 @@ fn a_scalar_that_was_never_set_prints_its_zero() {
     let zero = |value| printed(&filled("@x", None, value), Cut::default());
     assert_eq!(zero(MapValue::Plain(I64)), "@x: 0\n");
     assert_eq!(zero(MapValue::Plain(text(8))), "@x: \n");
-    assert_eq!(zero(MapValue::Count), "@x: 0\n");
-    assert_eq!(zero(MapValue::Stats { signed: true }), "@x: { .count = 0, .average = 0, .total = 0 }\n");
-    assert_eq!(zero(MapValue::Hist { bits: 0 }), "");
+    assert_eq!(zero(MapValue::Aggregate(Aggregation::Count)), "@x: 0\n");
+    assert_eq!(
+        zero(MapValue::Aggregate(Aggregation::Stats { signed: true })),
+        "@x: { .count = 0, .average = 0, .total = 0 }\n"
+    );
+    assert_eq!(zero(MapValue::Aggregate(Aggregation::Hist { bits: 0 })), "");
     assert_eq!(printed(&keyed(&[]), Cut::default()), "");
 }
 
@@ -227,55 +242,77 @@ fn aggregations_combine_their_cpus() {
     let unset = |value: i64, signed| [!ordered(value as u64, signed), 1];
     let signed = true;
     let cases = vec![
-        ("map-069", filled("@c", None, MapValue::Count).row(&[], [&[1], &[2]]), "@c: 3\n"),
+        (
+            "map-069",
+            filled("@c", None, MapValue::Aggregate(Aggregation::Count)).row(&[], [&[1], &[2]]),
+            "@c: 3\n",
+        ),
         (
             "function-055",
-            filled("@s", None, MapValue::Sum { signed }).row(&[], [&[-3i64 as u64, 1], &[5, 1]]),
+            filled("@s", None, MapValue::Aggregate(Aggregation::Sum { signed }))
+                .row(&[], [&[-3i64 as u64, 1], &[5, 1]]),
             "@s: 2\n",
         ),
         (
             "function-056",
-            filled("@s", None, MapValue::Sum { signed: false }).row(&[], [&[u64::MAX, 1], &[]]),
+            filled("@s", None, MapValue::Aggregate(Aggregation::Sum { signed: false }))
+                .row(&[], [&[u64::MAX, 1], &[]]),
             "@s: 18446744073709551615\n",
         ),
         (
             "function-059",
-            filled("@lo", None, MapValue::Min { signed }).row(&[], [&unset(-4, true), &unset(5, true)]),
+            filled("@lo", None, MapValue::Aggregate(Aggregation::Min { signed }))
+                .row(&[], [&unset(-4, true), &unset(5, true)]),
             "@lo: -4\n",
         ),
         // A CPU that has seen nothing does not count.
-        ("max", filled("@hi", None, MapValue::Max { signed }).row(&[], [&set(-4, true), &[]]), "@hi: -4\n"),
+        (
+            "max",
+            filled("@hi", None, MapValue::Aggregate(Aggregation::Max { signed }))
+                .row(&[], [&set(-4, true), &[]]),
+            "@hi: -4\n",
+        ),
         (
             "max unsigned",
-            filled("@hi", None, MapValue::Max { signed: false }).row(&[], [&set(7, false), &set(-1, false)]),
+            filled("@hi", None, MapValue::Aggregate(Aggregation::Max { signed: false }))
+                .row(&[], [&set(7, false), &set(-1, false)]),
             "@hi: 18446744073709551615\n",
         ),
-        ("output-text-015", filled("@a", None, MapValue::Avg { signed }).row(&[], [&[1, 4], &[]]), "@a: 4\n"),
+        (
+            "output-text-015",
+            filled("@a", None, MapValue::Aggregate(Aggregation::Avg { signed })).row(&[], [&[1, 4], &[]]),
+            "@a: 4\n",
+        ),
         (
             "function-061",
-            filled("@a", None, MapValue::Avg { signed }).row(&[], [&[1, -3i64 as u64], &[1, 2]]),
+            filled("@a", None, MapValue::Aggregate(Aggregation::Avg { signed }))
+                .row(&[], [&[1, -3i64 as u64], &[1, 2]]),
             "@a: 0\n",
         ),
         (
             "function-062",
-            filled("@s", None, MapValue::Stats { signed }).row(&[], [&[2, 3], &[1, 3]]),
+            filled("@s", None, MapValue::Aggregate(Aggregation::Stats { signed }))
+                .row(&[], [&[2, 3], &[1, 3]]),
             "@s: { .count = 3, .average = 2, .total = 6 }\n",
         ),
         (
             "output-text-014",
-            filled("@s", Some(text(2)), MapValue::Stats { signed }).row(b"a\0", [&[1, 2], &[]]),
+            filled("@s", Some(text(2)), MapValue::Aggregate(Aggregation::Stats { signed }))
+                .row(b"a\0", [&[1, 2], &[]]),
             "@s[a]: { .count = 1, .average = 2, .total = 2 }\n",
         ),
         (
             "map-070",
-            filled("@m", Some(I64), MapValue::Avg { signed })
+            filled("@m", Some(I64), MapValue::Aggregate(Aggregation::Avg { signed }))
                 .row(&n(1), [&[1, 9], &[]])
                 .row(&n(2), [&[1, 3], &[]]),
             "@m[2]: 3\n@m[1]: 9\n",
         ),
         (
             "map-069 keyed",
-            filled("@m", Some(I64), MapValue::Count).row(&n(2), [&[1], &[1]]).row(&n(1), [&[1], &[]]),
+            filled("@m", Some(I64), MapValue::Aggregate(Aggregation::Count))
+                .row(&n(2), [&[1], &[1]])
+                .row(&n(1), [&[1], &[]]),
             "@m[1]: 1\n@m[2]: 2\n",
         ),
     ];
@@ -286,8 +323,8 @@ fn aggregations_combine_their_cpus() {
 
 #[test]
 fn histograms() {
-    let hist = |bits| filled("@h", None, MapValue::Hist { bits });
-    let lhist = |max, step| filled("@h", None, MapValue::Lhist { min: 0, max, step });
+    let hist = |bits| filled("@h", None, MapValue::Aggregate(Aggregation::Hist { bits }));
+    let lhist = |max, step| filled("@h", None, MapValue::Aggregate(Aggregation::Lhist { min: 0, max, step }));
     let one = |label: &str| format!("@h:\n{label:<16}       1 {}\n\n", bar(52));
     let rows = |labels: &[(&str, u64, usize)]| {
         let line =
@@ -326,7 +363,7 @@ fn histograms() {
 #[test]
 fn keyed_histograms_sort_by_their_total() {
     // function-070 gives the layout of one; map-071's rule the order: fewest values first.
-    let map = filled("@h", Some(text(2)), MapValue::Hist { bits: 0 });
+    let map = filled("@h", Some(text(2)), MapValue::Aggregate(Aggregation::Hist { bits: 0 }));
     let map = map.buckets(b"a\0", &[(3, 2)]).buckets(b"b\0", &[(3, 1)]);
     let expected =
         format!("@h[b]:\n[2, 4)                 1 {0}\n\n@h[a]:\n[2, 4)                 2 {0}\n\n", bar(52));
@@ -355,31 +392,33 @@ fn json() {
         ),
         (
             "output-json-007",
-            filled("@", None, MapValue::Hist { bits: 0 }).buckets(&[], &[(4, 1)]),
+            filled("@", None, MapValue::Aggregate(Aggregation::Hist { bits: 0 })).buckets(&[], &[(4, 1)]),
             "{\"type\": \"hist\", \"data\": {\"@\": [{\"min\": 4, \"max\": 7, \"count\": 1}]}}\n",
         ),
         (
             "output-json-008",
-            filled("@", None, MapValue::Lhist { min: 0, max: 10, step: 2 }).buckets(&[], &[(6, 1), (3, 1)]),
+            filled("@", None, MapValue::Aggregate(Aggregation::Lhist { min: 0, max: 10, step: 2 }))
+                .buckets(&[], &[(6, 1), (3, 1)]),
             "{\"type\": \"hist\", \"data\": {\"@\": [{\"min\": 4, \"max\": 5, \"count\": 1},\
              {\"min\": 6, \"max\": 7, \"count\": 0},{\"min\": 8, \"max\": 9, \"count\": 0},\
              {\"min\": 10, \"count\": 1}]}}\n",
         ),
         (
             "output-json-009",
-            filled("@", None, MapValue::Hist { bits: 0 }).buckets(&[], &[]),
+            filled("@", None, MapValue::Aggregate(Aggregation::Hist { bits: 0 })).buckets(&[], &[]),
             "{\"type\": \"hist\", \"data\": {\"@\": []}}\n",
         ),
         (
             "output-json-010",
-            filled("@s", None, MapValue::Stats { signed }).row(&[], [&[1, 2], &[1, 10]]),
+            filled("@s", None, MapValue::Aggregate(Aggregation::Stats { signed }))
+                .row(&[], [&[1, 2], &[1, 10]]),
             "{\"type\": \"stats\", \"data\": {\"@s\": {\"count\": 2, \"average\": 6, \"total\": 12}}}\n",
         ),
         ("output-json-012", keyed(&[]), ""),
         // Several keys: objects are spaced, a histogram below zero has no `min`.
         (
             "hist keyed",
-            filled("@", Some(I64), MapValue::Hist { bits: 0 })
+            filled("@", Some(I64), MapValue::Aggregate(Aggregation::Hist { bits: 0 }))
                 .buckets(&n(1), &[(0, 1)])
                 .buckets(&n(2), &[(1, 1), (1, 1)]),
             "{\"type\": \"hist\", \"data\": {\"@\": {\"1\": [{\"max\": -1, \"count\": 1}], \
@@ -388,7 +427,7 @@ fn json() {
         // An average is `stats` too, with a number for a value.
         (
             "avg",
-            filled("@a", None, MapValue::Avg { signed }).row(&[], [&[1, 4], &[]]),
+            filled("@a", None, MapValue::Aggregate(Aggregation::Avg { signed })).row(&[], [&[1, 4], &[]]),
             "{\"type\": \"stats\", \"data\": {\"@a\": 4}}\n",
         ),
     ];
