@@ -4,8 +4,8 @@ use btaot_abi::constants::IntSource;
 use btaot_abi::metadata::Identity;
 use btaot_semantic::program::{Context, EventValue, Location};
 
-use super::Lower;
 use super::read::Spot;
+use super::{Fill, Lower};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
 use crate::llvm::ir::Likely;
@@ -143,22 +143,22 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let piece = self.pinned(COMM_SIZE);
         let comm = self.piece(piece);
-        self.fetch_comm(Spot::aligned(comm));
+        self.fetch_comm(Spot::aligned(comm), Fill::Whole);
         self.known.comm = Some(comm);
         comm
     }
 
-    /// The thread's name written to a destination of 16 bytes, zero padded.
-    pub(super) fn fill_comm(&mut self, to: Spot<'c>) {
+    /// The thread's name written to a destination of 16 bytes.
+    pub(super) fn fill_comm(&mut self, to: Spot<'c>, how: Fill) {
         match self.known.comm {
             Some(comm) => self.copy(to, Spot::aligned(comm), COMM_SIZE),
-            None => self.fetch_comm(to),
+            None => self.fetch_comm(to, how),
         }
     }
 
-    fn fetch_comm(&mut self, to: Spot<'c>) {
+    fn fetch_comm(&mut self, to: Spot<'c>, how: Fill) {
         // Kernels before 6.4 leave what follows the name as it was, and names are compared as map keys.
-        self.zero(to, COMM_SIZE);
+        self.pad(to, 0, COMM_SIZE, how);
         let size = self.ir.i64(COMM_SIZE.into());
         self.helper(Helper::GetCurrentComm, &[to.pointer.into(), size.into()]);
     }

@@ -74,7 +74,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.copy(to, Spot::aligned(from), known);
                 self.pad(to, known, size, how);
             }
-            ExprKind::Event(EventValue::Comm) => self.fill_comm(to),
+            ExprKind::Event(EventValue::Comm) => self.fill_comm(to, how),
             ExprKind::Event(EventValue::KernelStack | EventValue::UserStack) => {
                 self.fill_stack(expression, to)?;
             }

@@ -6,7 +6,8 @@ mod kernel;
 
 use btaot_abi::arch::Arch;
 use btaot_abi::constants::{IntSlot, IntSource};
-use btaot_semantic::program::{Context, Map, Program, Stmt};
+use btaot_semantic::program::{Aggregation, Context, EventValue, Map, Program, Stmt};
+use btaot_semantic::types::Type;
 
 use super::{Compiled, Options, compile};
 use build::*;
@@ -75,3 +76,39 @@ mod measured;
 mod memory;
 mod results;
 mod structures;
+
+#[test]
+fn one_input_gives_one_object() {
+    let statements = [
+        printf("%s %d", vec![event(EventValue::Comm), event(EventValue::Pid)]),
+        aggregate(0, Some(event(EventValue::Comm)), Some(event(EventValue::Nsecs))),
+    ];
+    let maps = vec![aggregation("@h", Aggregation::Hist { bits: 0 }, Some(Type::Str(16)))];
+    let program = everywhere(&statements, maps);
+    let (first, second) = (compiled(&program), compiled(&program));
+    assert_eq!(first.metadata, second.metadata);
+    assert!(first.object == second.object, "two compiles differ");
+    let here = env!("CARGO_MANIFEST_DIR").as_bytes();
+    assert!(!first.object.windows(here.len()).any(|bytes| bytes == here), "the object names this folder");
+    assert!(!first.object.windows(6).any(|bytes| bytes == b".debug"), "the object has DWARF");
+}
+
+#[test]
+fn without_events_there_is_no_ring() {
+    let kinds = [Aggregation::Count, Aggregation::Hist { bits: 0 }, Aggregation::Max { signed: true }];
+    let statements: Vec<Stmt> =
+        (0..).zip(kinds).map(|(map, _)| aggregate(map, None, Some(event(EventValue::Nsecs)))).collect();
+    let maps = kinds.map(|kind| aggregation(&format!("@{kind:?}").to_lowercase()[..4], kind, None)).to_vec();
+    assert!(!compiled(&everywhere(&statements, maps.clone())).metadata.ring);
+    let loud = [printf("", Vec::new())];
+    assert!(compiled(&everywhere(&loud, maps)).metadata.ring);
+}
+
+#[test]
+fn what_has_no_code_names_its_place() {
+    let mut wrong = event(EventValue::Argument(0));
+    wrong.location = at(7, 3);
+    let program = program(vec![body(0, Context::PerfEvent, vec![printf("%d", vec![wrong])])], Vec::new());
+    let error = compile(&program, &Options::new(Arch::X86_64)).expect_err("there are no arguments");
+    assert_eq!(error.to_string(), "7:3: this probe has no traced function with arguments");
+}
