@@ -179,3 +179,83 @@ fn comments_anywhere_are_kept() {
 
 /// Variants of each program.
 const ROUNDS: usize = 3;
+
+/// Texts and how they are laid out.
+const LAYOUTS: &[(&str, &str)] = &[
+    ("", ""),
+    ("begin{exit()}", "begin { exit(); }\n"),
+    ("begin { $a=1;print($a) }", "begin {\n  $a = 1;\n  print($a);\n}\n"),
+    ("begin\n{\nexit();\n\n\n// last\n}", "begin {\n  exit();\n\n  // last\n}\n"),
+    // Attach points on several lines give predicate and brace a line of their own.
+    ("kprobe:a,kprobe:b /pid==1/{@=count()}", "kprobe:a, kprobe:b /pid == 1/ { @ = count(); }\n"),
+    ("kprobe:a,\nkprobe:b, /pid==1/{@=count()}", "kprobe:a,\nkprobe:b\n/pid == 1/\n{\n  @ = count();\n}\n"),
+    // Tokens that would join stay apart.
+    (
+        "k:f / *$1 == 2/ { print(- -1); print(& &$x); }",
+        "k:f / *$1 == 2/ {\n  print(- -1);\n  print(& &$x);\n}\n",
+    ),
+    // Only a comma that makes a tuple stays.
+    ("begin{print((1,));print((1,2,))}", "begin {\n  print((1,));\n  print((1, 2));\n}\n"),
+    // The value of a block stays one.
+    (
+        "macro f(x){x+1}begin{$y={let $z=f(2);$z};}",
+        "macro f(x) { x + 1 }\n\nbegin {\n  $y = {\n    let $z = f(2);\n    $z\n  };\n}\n",
+    ),
+    (
+        "begin { if(1){exit()}else if 2{exit()} else{};}",
+        "begin {\n  if (1) { exit(); } else if 2 { exit(); } else {}\n}\n",
+    ),
+    // Items of several lines have an empty line around them, and comments stay with what they describe.
+    (
+        "// head\nbegin{exit()}\n// more\nend{$a=1;\n$b=2}// tail",
+        "// head\nbegin { exit(); }\n\n// more\nend {\n  $a = 1;\n  $b = 2;\n} // tail\n",
+    ),
+    ("begin { f(1, // one\n2); /* b */ exit() }", "begin {\n  f(1, // one\n    2);\n  /* b */ exit();\n}\n"),
+    (
+        "#define A 1 \\\r\n  + 2\r\nstruct s {\r\nint a;};\r\nend{}",
+        "#define A 1 \\\n  + 2\nstruct s {\n  int a;};\nend {}\n",
+    ),
+    ("config={max_strlen=64;stack_mode=perf}", "config = {\n  max_strlen = 64;\n  stack_mode = perf;\n}\n"),
+    ("fn add($a:int64,$b : struct x*):void{return}", "fn add($a: int64, $b: struct x *): void { return; }\n"),
+    (
+        "begin{for($i:0..5){print($i)}while(1){break}}",
+        "begin {\n  for ($i : 0..5) { print($i); }\n  while (1) { break; }\n}\n",
+    ),
+];
+
+#[test]
+fn layouts_are_as_written_here() {
+    for (text, expected) in LAYOUTS {
+        let result = formatted(text, text.as_bytes()).expect("a script");
+        assert_eq!(String::from_utf8_lossy(&result), *expected, "{text}");
+    }
+}
+
+#[test]
+fn long_lines_break_at_commas_and_at_the_weakest_operators() {
+    let word = "a".repeat(40);
+    let text = format!("begin {{ f(\"{word}\", {word}, 1, 2); $x = {word} * 2 + {word} * 3 - {word}; }}");
+    let expected = format!(
+        "begin {{\n  f(\"{word}\", {word}, 1, 2);\n  $x = {word} * 2 +\n    {word} * 3 -\n    {word};\n}}\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&formatted("long", text.as_bytes()).expect("a script")), expected);
+    let text = format!("begin {{ f(\"{word}\", {word}, {word}); }}");
+    let expected = format!("begin {{\n  f(\"{word}\", {word},\n    {word});\n}}\n");
+    assert_eq!(String::from_utf8_lossy(&formatted("long", text.as_bytes()).expect("a script")), expected);
+}
+
+#[test]
+fn deep_nesting_is_formatted() {
+    for (open, inner, close) in
+        [("(", "1", ")"), ("f(", "1", ")"), ("{ ", "1", " }"), ("- ", "1", ""), ("1 ? ", "1", " : 1")]
+    {
+        let text = format!("begin {{ $a = {}{inner}{}; }}", open.repeat(200), close.repeat(200));
+        assert!(formatted(open, text.as_bytes()).is_some(), "{open}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8_stay() {
+    let result = formatted("bytes", b"begin{print(\"\xff\xc3\xa9\")} // \xfe").expect("a script");
+    assert_eq!(result, b"begin { print(\"\xff\xc3\xa9\"); } // \xfe\n");
+}

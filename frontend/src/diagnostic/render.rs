@@ -32,9 +32,11 @@ pub enum Format {
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, format: Format) -> String {
     let mut out = String::new();
+    // One for all: it finds the line ends of every file.
+    let mut texts = Texts::new(sources);
     for diagnostic in diagnostics {
         match format {
-            Format::Text(color) => out.push_str(&text(diagnostic, sources, color)),
+            Format::Text(color) => out.push_str(&text(diagnostic, sources, &mut texts, color)),
             Format::Json => {
                 out.push_str(&as_json(diagnostic, sources).to_string());
                 out.push('\n');
@@ -45,7 +47,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, format: Format) -> 
     out
 }
 
-fn text(diagnostic: &Diagnostic, sources: &Sources, color: Color) -> String {
+fn text(diagnostic: &Diagnostic, sources: &Sources, texts: &mut Texts<'_>, color: Color) -> String {
     let (kind, ink) = match diagnostic.severity {
         Severity::Error => (ReportKind::Custom("error", ariadne::Color::Red), ariadne::Color::Red),
         Severity::Warning => (ReportKind::Custom("warning", ariadne::Color::Yellow), ariadne::Color::Yellow),
@@ -72,8 +74,7 @@ fn text(diagnostic: &Diagnostic, sources: &Sources, color: Color) -> String {
         report = report.with_help(hint);
     }
     let mut bytes = Vec::new();
-    let cache = Texts::new(sources);
-    match report.finish().write(cache, &mut bytes) {
+    match report.finish().write(texts, &mut bytes) {
         Ok(()) if color == Color::Always => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(()) => plain_head(&String::from_utf8_lossy(&bytes)),
         // Writing to memory fails only when a file is missing from the cache, which cannot be; still say the message.

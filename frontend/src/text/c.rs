@@ -13,7 +13,12 @@ impl Writer<'_> {
             CItem::Define(define) => {
                 let parameters = define.parameters.as_ref().map(|names| format!("({})", names.join(", ")));
                 let name = format!("{}{}", define.name.text, parameters.unwrap_or_default());
-                self.line(define.span, format_args!("#define {name} {}", Quoted(define.body.as_bytes())));
+                // Without places the text is for comparison, and the width of white space has no meaning.
+                let body = match self.sources {
+                    Some(_) => define.body.clone(),
+                    None => define.body.split_whitespace().collect::<Vec<_>>().join(" "),
+                };
+                self.line(define.span, format_args!("#define {name} {}", Quoted(body.as_bytes())));
                 self.inner(|writer| define.value.iter().for_each(|value| writer.expr(value)));
             }
             CItem::Undef(name) => self.line(name.span, format_args!("#undef {}", name.text)),

@@ -1,5 +1,7 @@
 //! Notes on probes whose target is absent on the compiling machine.
 
+use std::collections::BTreeSet;
+
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{AttachPoint, Place, Target as Attach, has_wildcard};
 use btaot_btf::Kind;
@@ -11,16 +13,18 @@ use crate::target::{Target, matches};
 
 /// Says which attach points match nothing here. Never an error: the host that counts is the tool's.
 pub(crate) fn notes(clauses: &[Clause<'_>], target: &Target, catalog: &Catalog<'_>) -> Vec<Diagnostic> {
-    let mut notes = Vec::new();
-    for group in clauses.iter().flat_map(|clause| &clause.groups) {
-        for (point, span) in group.attach.iter().zip(&group.spans) {
-            notes.extend(note(point, *span, target, catalog));
-        }
-    }
-    notes
+    let groups = || clauses.iter().flat_map(|clause| &clause.groups);
+    let points = groups().flat_map(|group| group.attach.iter().zip(&group.spans));
+    let functions = functions_in_btf(groups().flat_map(|group| &group.attach), catalog);
+    points.filter_map(|(point, span)| note(point, *span, target, &functions)).collect()
 }
 
-fn note(point: &AttachPoint, span: Span, target: &Target, catalog: &Catalog<'_>) -> Option<Diagnostic> {
+fn note(
+    point: &AttachPoint,
+    span: Span,
+    target: &Target,
+    functions: &BTreeSet<String>,
+) -> Option<Diagnostic> {
     match &point.target {
         Attach::Begin
         | Attach::End
@@ -45,7 +49,9 @@ fn note(point: &AttachPoint, span: Span, target: &Target, catalog: &Catalog<'_>)
         }
         Attach::Kprobe(kprobe) => {
             let Place::Symbol { name, .. } = &kprobe.place else { return None };
-            if has_wildcard(name) || kernel_has(name, target, catalog) {
+            let in_btf = has_wildcard(name) || functions.contains(&*name.display());
+            // BTF knows most functions and costs less than the kernel's symbol table.
+            if in_btf || target.has_kernel_function(name) != Some(false) {
                 return None;
             }
             Some(absent(span, format!("the kernel has no function `{}` here", name.display()), None))
@@ -76,9 +82,23 @@ fn missing(
     Some(note(did_you_mean(&name.display(), names.iter().map(String::as_str))))
 }
 
-/// BTF knows most functions and costs less than the kernel's symbol table.
-fn kernel_has(name: &Bytes, target: &Target, catalog: &Catalog<'_>) -> bool {
-    let text = name.display();
-    let in_btf = catalog.btf().is_some_and(|btf| btf.find(Kind::Func, &text).is_some());
-    in_btf || target.has_kernel_function(name) != Some(false)
+/// Which of the probed kernel functions BTF knows. One pass finds them all, because each reads megabytes.
+fn functions_in_btf<'p>(
+    points: impl Iterator<Item = &'p AttachPoint>,
+    catalog: &Catalog<'_>,
+) -> BTreeSet<String> {
+    let name = |point: &AttachPoint| match &point.target {
+        Attach::Kprobe(kprobe) => match &kprobe.place {
+            Place::Symbol { name, .. } if !has_wildcard(name) => Some(name.display().into_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let wanted: BTreeSet<String> = points.filter_map(name).collect();
+    let Some(btf) = catalog.btf().filter(|_| !wanted.is_empty()) else { return BTreeSet::new() };
+    if wanted.len() == 1 {
+        return wanted.into_iter().filter(|name| btf.find(Kind::Func, name).is_some()).collect();
+    }
+    let functions = btf.own_ids().filter(|id| btf.kind(*id) == Kind::Func).map(|id| btf.name(id));
+    functions.filter(|name| wanted.contains(*name)).map(str::to_owned).collect()
 }

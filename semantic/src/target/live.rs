@@ -1,8 +1,9 @@
 //! The machine that this runs on. The only part of the compiler that looks at it.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,12 @@ use object::{Object, ObjectSymbol, SymbolKind};
 
 use super::{Facts, matches};
 
-/// The live machine.
-pub(super) struct Machine;
+/// The live machine. What costs much to find out is kept.
+#[derive(Default)]
+pub(super) struct Machine {
+    kernel_symbols: OnceCell<Option<HashSet<Vec<u8>>>>,
+    functions: RefCell<HashMap<Vec<u8>, Option<Vec<Bytes>>>>,
+}
 
 /// Where tracefs is mounted, or appears inside debugfs.
 const TRACE_ROOTS: [&str; 2] = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
@@ -49,26 +54,29 @@ impl Facts for Machine {
     }
 
     fn functions(&self, path: &[u8]) -> Option<Vec<Bytes>> {
-        let bytes = fs::read(find_binary(path)?).ok()?;
-        match bytes.get(4)? {
-            1 => Some(symbols(&ElfFile32::<object::Endianness>::parse(&*bytes).ok()?)),
-            _ => Some(symbols(&ElfFile64::<object::Endianness>::parse(&*bytes).ok()?)),
-        }
+        let mut known = self.functions.borrow_mut();
+        known.entry(path.to_vec()).or_insert_with(|| functions_of(path)).clone()
     }
 
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool> {
-        let list = BufReader::new(fs::File::open("/proc/kallsyms").ok()?);
-        let mut seen = false;
-        for line in list.split(b'\n') {
-            let line = line.ok()?;
-            let mut words = line.split(|byte| byte.is_ascii_whitespace());
-            let symbol = words.nth(2)?;
-            seen = true;
-            if symbol == name {
-                return Some(true);
-            }
-        }
-        seen.then_some(false)
+        let symbols = self.kernel_symbols.get_or_init(kernel_symbols).as_ref()?;
+        Some(symbols.contains(name))
+    }
+}
+
+/// The names in `/proc/kallsyms`; `None` when it cannot be read or is empty.
+fn kernel_symbols() -> Option<HashSet<Vec<u8>>> {
+    let list = fs::read("/proc/kallsyms").ok()?;
+    let name = |line: &[u8]| line.split(u8::is_ascii_whitespace).nth(2).map(<[u8]>::to_vec);
+    let names: HashSet<_> = list.split(|byte| *byte == b'\n').filter_map(name).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+fn functions_of(path: &[u8]) -> Option<Vec<Bytes>> {
+    let bytes = fs::read(find_binary(path)?).ok()?;
+    match bytes.get(4)? {
+        1 => Some(symbols(&ElfFile32::<object::Endianness>::parse(&*bytes).ok()?)),
+        _ => Some(symbols(&ElfFile64::<object::Endianness>::parse(&*bytes).ok()?)),
     }
 }
 

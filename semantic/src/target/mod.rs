@@ -45,7 +45,7 @@ impl Target {
     /// The machine this runs on, read when something of it is needed.
     #[must_use]
     pub fn live() -> Self {
-        Self::new(Arch::host(), live::Machine)
+        Self::new(Arch::host(), live::Machine::default())
     }
 
     /// A machine made of given facts.
