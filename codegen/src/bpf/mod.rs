@@ -69,8 +69,37 @@ pub struct Compiled {
     pub assembly: Option<String>,
 }
 
+/// How the 512 bytes of stack are divided, most generous first. LLVM spills registers into what is
+/// left, and how many it will spill is only known when it has: the next division is tried when the
+/// stack did not suffice.
+const DIVISIONS: [Division; 3] = [
+    Division { values: 304, numbers_on_stack: true },
+    Division { values: 128, numbers_on_stack: true },
+    Division { values: 64, numbers_on_stack: false },
+];
+
+/// What of a program's memory stands on its stack.
+#[derive(Clone, Copy, Debug)]
+pub struct Division {
+    /// Bytes for values in memory; others are in scratch memory.
+    pub values: u32,
+    /// Whether variables that are numbers may become registers, and so spill.
+    pub numbers_on_stack: bool,
+}
+
 /// Compiles a checked script. The result depends on the arguments alone.
 pub fn compile(program: &Program, options: &Options) -> Result<Compiled> {
+    let mut result = compile_with(program, options, DIVISIONS[0]);
+    for division in &DIVISIONS[1..] {
+        if !matches!(&result, Err(CodegenError::Llvm(message)) if message.contains("stack limit")) {
+            break;
+        }
+        result = compile_with(program, options, *division);
+    }
+    result
+}
+
+fn compile_with(program: &Program, options: &Options, division: Division) -> Result<Compiled> {
     let session = Session::new();
     let context = session.context();
     let script = Script { name: &program.name, text: options.source };
@@ -81,6 +110,7 @@ pub fn compile(program: &Program, options: &Options) -> Result<Compiled> {
     let ir = Ir::new(context);
     let debug = Debug::new(context, &module, concat!("btaot ", env!("CARGO_PKG_VERSION")));
     let mut unit = Unit::new(program, options, context, &module, (&ir, &debug))?;
+    unit.division = division;
     for body in &program.bodies {
         lower::Lower::program(&mut unit, body, &metadata::symbol(body))?;
     }

@@ -14,12 +14,12 @@ use inkwell::module::Linkage;
 use inkwell::types::BasicTypeEnum;
 use inkwell::values::GlobalValue;
 
-use super::Options;
 use super::core::{self, Core, FieldInfo, Path};
 use super::define::{Definition, MapKind};
 use super::describe;
 use super::error::{CodegenError, Result};
 use super::walk;
+use super::{DIVISIONS, Division, Options};
 use crate::bundle::tables::Tables;
 use crate::llvm::debug::{Debug, Member, Node, relocation_name};
 use crate::llvm::ir::Ir;
@@ -54,6 +54,8 @@ pub struct Unit<'a, 'c> {
     pub core: Core<'a>,
     /// Where scalars and counters stand.
     pub state: State,
+    /// How programs divide their stack.
+    pub division: Division,
     /// What the script's messages ask of each other.
     pub traffic: Traffic,
     /// Bytes of scratch that the hungriest program needs.
@@ -180,6 +182,7 @@ impl<'a, 'c> Unit<'a, 'c> {
             debug,
             core: Core::new(program),
             tables,
+            division: DIVISIONS[0],
             traffic: Traffic::of(program),
             state,
             scratch: 0,

@@ -3,9 +3,6 @@
 use super::Lower;
 use crate::llvm::Ptr;
 
-/// Bytes of stack for values in memory; the rest is for LLVM's spilled registers.
-const STACK_BUDGET: u32 = 304;
-
 /// A piece of the stack or of the scratch slot.
 #[derive(Clone, Copy)]
 pub struct Piece<'c> {
@@ -75,6 +72,17 @@ impl<'c> Lower<'_, '_, 'c> {
         self.take(size, true)
     }
 
+    /// Memory for a variable that is a number. On the stack it has a place of its own, which LLVM
+    /// turns into a register.
+    pub(super) fn word(&mut self, name: &str) -> Piece<'c> {
+        if !self.unit.division.numbers_on_stack {
+            return self.take(8, true);
+        }
+        let pointer = self.ir.alloca(self.function, 8, name);
+        self.at_entry(|ir| ir.store(pointer, ir.i64(0), 8));
+        Piece { stack: Some(pointer), offset: 0, size: 8, free: false, pinned: true }
+    }
+
     fn take(&mut self, size: u32, pinned: bool) -> Piece<'c> {
         let size = size.next_multiple_of(8).max(8);
         let fits = |piece: &&mut Piece| piece.free && piece.size >= size && piece.size <= size.max(16) * 2;
@@ -84,7 +92,7 @@ impl<'c> Lower<'_, '_, 'c> {
             piece.pinned = pinned;
             return *piece;
         }
-        let on_stack = self.frame.stack + size <= STACK_BUDGET;
+        let on_stack = self.frame.stack + size <= self.unit.division.values;
         let piece = if on_stack {
             self.frame.stack += size;
             let pointer = self.ir.alloca(self.function, size, "");

@@ -48,8 +48,8 @@ pub enum Fill {
 /// Where a variable is.
 #[derive(Clone, Copy)]
 enum Home<'c> {
-    /// A word of its own, which LLVM turns into a register.
-    Word(Ptr<'c>),
+    /// A word.
+    Word(Piece<'c>),
     /// Memory.
     Memory(Piece<'c>),
 }
@@ -298,9 +298,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         let body = self.body;
         let variable = &body.variables[index];
         let home = if variable.ty.is_scalar() {
-            let word = self.ir.alloca(self.function, 8, &variable.name.display());
-            self.at_entry(|ir| ir.store(word, ir.i64(0), 8));
-            Home::Word(word)
+            Home::Word(self.word(&variable.name.display()))
         } else {
             let size = self.size_of(&variable.ty, body.location)?;
             Home::Memory(self.pinned(size))

@@ -68,10 +68,10 @@ impl<'c> Lower<'_, '_, 'c> {
                     ..place
                 })
             }
-            ExprKind::Variable(id) => Ok(Place::direct(match self.variable(*id)? {
-                Home::Word(word) => word,
-                Home::Memory(piece) => self.piece(piece),
-            })),
+            ExprKind::Variable(id) => {
+                let (Home::Word(piece) | Home::Memory(piece)) = self.variable(*id)?;
+                Ok(Place::direct(self.piece(piece)))
+            }
             _ if !expression.ty.is_scalar() => Ok(Place::direct(self.memory(expression)?)),
             _ => self.unsupported(expression.location, "only something that stands in memory has an address"),
         }

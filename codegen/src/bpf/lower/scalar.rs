@@ -38,7 +38,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.narrow(&expression.ty, value, location)?
             }
             ExprKind::Variable(id) => match self.variable(*id)? {
-                Home::Word(word) => ir.load(64, word, 8),
+                Home::Word(piece) => ir.load(64, self.piece(piece), 8),
                 Home::Memory(_) => return self.unsupported(location, "this variable is not a number"),
             },
             ExprKind::Event(value) => self.event_value(*value, location)?,
@@ -310,9 +310,10 @@ impl<'c> Lower<'_, '_, 'c> {
         let by = ir.i64(by as u64);
         match target {
             Target::Variable(id) => {
-                let Home::Word(word) = self.variable(*id)? else {
+                let Home::Word(piece) = self.variable(*id)? else {
                     return self.unsupported(location, "this variable is not a number");
                 };
+                let word = self.piece(piece);
                 let before = ir.load(64, word, 8);
                 let declared = self.body.variables[id.0 as usize].ty.clone();
                 let after = self.narrow(&declared, ir.add(before, by), location)?;

@@ -10,17 +10,23 @@ use crate::bpf::walk;
 use crate::llvm::ir::Likely;
 
 impl Lower<'_, '_, '_> {
-    /// The statements of the whole body. Variables in memory that may be read before they are set
-    /// start as zeros.
+    /// The statements of the whole body. Variables that may be read before they are set start as
+    /// zeros.
     pub(super) fn main(&mut self) -> Result<()> {
         let body = self.body;
         for variable in walk::read_before_set(body) {
-            if let Home::Memory(piece) = self.variable(variable)? {
-                let ty = &body.variables[variable.0 as usize].ty;
-                let size = self.size_of(ty, body.location)?;
-                let memory = self.piece(piece);
-                self.zero(Spot::aligned(memory), size);
-            }
+            let home = self.variable(variable)?;
+            let (piece, size) = match home {
+                Home::Memory(piece) => {
+                    let ty = &body.variables[variable.0 as usize].ty;
+                    (piece, self.size_of(ty, body.location)?)
+                }
+                // On the stack it was set when it was made.
+                Home::Word(_) if self.unit.division.numbers_on_stack => continue,
+                Home::Word(piece) => (piece, 8),
+            };
+            let memory = self.piece(piece);
+            self.zero(Spot::aligned(memory), size);
         }
         self.statements(&body.statements)
     }
@@ -86,8 +92,9 @@ impl Lower<'_, '_, '_> {
 
     fn set_variable(&mut self, variable: VarId, value: &Expr) -> Result<()> {
         match self.variable(variable)? {
-            Home::Word(word) => {
+            Home::Word(piece) => {
                 let value = self.scalar(value)?;
+                let word = self.piece(piece);
                 self.ir.store(word, value, 8);
             }
             Home::Memory(piece) => {

@@ -189,3 +189,20 @@ fn other_values() {
     let maps = vec![aggregation("@", Aggregation::Count, Some(key.ty))];
     loaded("others", &everywhere(&statements, maps));
 }
+
+#[test]
+fn more_numbers_than_the_stack_holds() {
+    let count = 70;
+    let set = |id| {
+        let value = event(EventValue::Random);
+        stmt(StmtKind::SetVariable { variable: VarId(id), value })
+    };
+    let mut statements: Vec<Stmt> = (0..count).map(set).collect();
+    statements.push(printf("", (0..count).map(|id| local(id, Type::U32)).collect()));
+    statements.push(when(equal(long_text(), text("x"))));
+    let mut program = everywhere(&statements, Vec::new());
+    for body in &mut program.bodies {
+        body.variables = (0..count).map(|id| variable(&format!("$v{id}"), Type::U32)).collect();
+    }
+    loaded("many", &program);
+}
