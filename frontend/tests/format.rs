@@ -183,6 +183,7 @@ const ROUNDS: usize = 3;
 /// Texts and how they are laid out.
 const LAYOUTS: &[(&str, &str)] = &[
     ("", ""),
+    ("\u{feff}#!/bin/x\nbegin{exit()}", "#!/bin/x\nbegin { exit(); }\n"),
     ("begin{exit()}", "begin { exit(); }\n"),
     ("begin { $a=1;print($a) }", "begin {\n  $a = 1;\n  print($a);\n}\n"),
     ("begin\n{\nexit();\n\n\n// last\n}", "begin {\n  exit();\n\n  // last\n}\n"),

@@ -34,6 +34,10 @@ pub(super) fn print(writer: &mut Writer<'_>, script: Node<'_>) -> Vec<u8> {
         }
         let mut piece = |text, kind| pieces.push(Piece { text, kind, lines_before });
         match item.rule() {
+            Rule::shebang => {
+                piece(writer.slice(item.range()).trim_ascii_end().to_vec(), Kind::Item);
+                writer.skip_to(item.end());
+            }
             Rule::c_line | Rule::c_declaration => {
                 piece(c::print(writer.slice(item.range())), Kind::C);
                 writer.skip_to(item.end());

@@ -29,7 +29,9 @@ pub(super) enum Trailing {
 
 impl<'s> Writer<'s> {
     pub fn new(text: &'s [u8]) -> Self {
-        Self { text, at: 0, ops: Vec::new(), defect: false }
+        // A byte order mark says nothing about UTF-8 and keeps kernels from seeing `#!`.
+        let at = if text.starts_with("\u{feff}".as_bytes()) { "\u{feff}".len() } else { 0 };
+        Self { text, at, ops: Vec::new(), defect: false }
     }
 
     /// What was written since the last call.
