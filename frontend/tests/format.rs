@@ -184,6 +184,7 @@ const ROUNDS: usize = 3;
 const LAYOUTS: &[(&str, &str)] = &[
     ("", ""),
     ("\u{feff}#!/bin/x\nbegin{exit()}", "#!/bin/x\nbegin { exit(); }\n"),
+    ("#!/bin/x\n// y\nend{$a=1;$b=2}", "#!/bin/x\n// y\nend {\n  $a = 1;\n  $b = 2;\n}\n"),
     ("begin{exit()}", "begin { exit(); }\n"),
     ("begin { $a=1;print($a) }", "begin {\n  $a = 1;\n  print($a);\n}\n"),
     ("begin\n{\nexit();\n\n\n// last\n}", "begin {\n  exit();\n\n  // last\n}\n"),

@@ -18,6 +18,7 @@ struct Piece {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// Belongs to what follows; the line `#!` counts as one.
     Comment,
     /// C, which may be closely knit by conditionals.
     C,
@@ -35,7 +36,7 @@ pub(super) fn print(writer: &mut Writer<'_>, script: Node<'_>) -> Vec<u8> {
         let mut piece = |text, kind| pieces.push(Piece { text, kind, lines_before });
         match item.rule() {
             Rule::shebang => {
-                piece(writer.slice(item.range()).trim_ascii_end().to_vec(), Kind::Item);
+                piece(writer.slice(item.range()).trim_ascii_end().to_vec(), Kind::Comment);
                 writer.skip_to(item.end());
             }
             Rule::c_line | Rule::c_declaration => {
