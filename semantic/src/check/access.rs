@@ -51,7 +51,8 @@ impl Checker<'_, '_> {
     fn struct_field(&mut self, base: &Value, id: StructId, field: &ast::Name, span: Span) -> Checked<Value> {
         if !self.catalog.is_complete(id) {
             let message = format!("`{}` is not defined, here or in the kernel", self.catalog.name_of(id));
-            return self.error(Code::IncompleteType, span, message);
+            let error = Diagnostic::error(Code::IncompleteType, span, message);
+            return self.fail(error.with_hint_opt(self.missing_btf_hint()));
         }
         let Some(index) = self.catalog.field(id, &field.text) else {
             let names = self.catalog.field_names(id);
@@ -64,16 +65,23 @@ impl Checker<'_, '_> {
         Ok(Value::new(Ty::from(ty), kind, self.location(span)))
     }
 
+    /// What to do when the kernel's types are unknown because there is no BTF to read them from.
+    pub(super) fn missing_btf_hint(&self) -> Option<String> {
+        self.catalog.btf().is_none().then(|| {
+            "kernel types come from BTF, and /sys/kernel/btf/vmlinux cannot be read here: compile on a machine \
+             whose kernel has CONFIG_DEBUG_INFO_BTF=y"
+                .into()
+        })
+    }
+
     /// What a pointer points to.
     fn target(&mut self, pointer: Value, span: Span) -> Checked<Value> {
         let Some((to, space)) = pointer.ty.as_pointer() else { return Err(Stop::Reported) };
         let to = to.clone();
         if matches!(to, Type::Void) {
-            return self.error(
-                Code::BadOperand,
-                span,
-                "a pointer to nothing known cannot be followed; cast it first",
-            );
+            let message = "a pointer to nothing known cannot be followed; cast it first";
+            let error = Diagnostic::error(Code::BadOperand, span, message);
+            return self.fail(error.with_hint_opt(self.missing_btf_hint()));
         }
         let space = self.resolved(space);
         let ty = Type::Pointer { to: Box::new(to.clone()), space };

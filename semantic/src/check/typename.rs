@@ -22,7 +22,8 @@ impl Checker<'_, '_> {
                 Some(found) => Ok(Ty::from(found)),
                 None => {
                     let message = format!("there is no `{} {name}`, here or in the kernel", tag.keyword());
-                    self.error(Code::UnknownType, ty.span, message)
+                    let error = Diagnostic::error(Code::UnknownType, ty.span, message);
+                    self.fail(error.with_hint_opt(self.missing_btf_hint()))
                 }
             },
             ast::TypeKind::Sized { base, size } => {
