@@ -389,7 +389,9 @@ impl<'c> Ir<'c> {
     pub fn compare_exchange(&self, pointer: Ptr<'c>, old: Int<'c>, new: Int<'c>) -> Int<'c> {
         let order = AtomicOrdering::SequentiallyConsistent;
         let pair = built(self.builder.build_cmpxchg(pointer, old, new, order, order));
-        built(self.builder.build_extract_value(pair, 0, "")).into_int_value()
+        // LLVM would replace a comparison with `old` by the pair's other half, for which eBPF has no
+        // instruction.
+        self.opaque(built(self.builder.build_extract_value(pair, 0, "")).into_int_value())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::llvm::ir::{Compare, Likely};
 use crate::llvm::{Int, Ptr};
 
 /// Attempts to replace a minimum or maximum against programs that interrupt this one.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 3;
 
 impl<'c> Lower<'_, '_, 'c> {
     /// `@x[key] = count()` and its kind.

@@ -1,13 +1,16 @@
 //! What the event brings: process, time, registers, context.
 
+use std::collections::BTreeMap;
+
 use btaot_abi::constants::IntSource;
 use btaot_abi::metadata::Identity;
-use btaot_semantic::program::{Context, EventValue, Location};
+use btaot_semantic::program::{Context, EventValue, Expr, ExprKind, Location};
 
 use super::read::Spot;
 use super::{Fill, Lower};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
+use crate::bpf::walk;
 use crate::llvm::ir::Likely;
 use crate::llvm::{Int, Ptr};
 
@@ -20,6 +23,46 @@ pub struct Known<'c> {
     task: Option<Int<'c>>,
     cgroup: Option<Int<'c>>,
     comm: Option<Ptr<'c>>,
+}
+
+/// Values that come from one helper call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Process and thread id.
+    PidTgid,
+    /// User and group id.
+    UidGid,
+    /// CPU number.
+    Cpu,
+    /// Address of the task.
+    Task,
+    /// Cgroup id.
+    Cgroup,
+}
+
+/// How often expressions ask each source; those asked once need not be remembered.
+pub type Uses = BTreeMap<Source, u32>;
+
+/// Adds what an expression itself asks.
+pub fn note_use(expression: &Expr, uses: &mut Uses) {
+    let ExprKind::Event(value) = &expression.kind else { return };
+    let source = match value {
+        EventValue::Pid | EventValue::Tid => Source::PidTgid,
+        EventValue::Uid | EventValue::Gid => Source::UidGid,
+        EventValue::Cpu => Source::Cpu,
+        EventValue::CurrentTask => Source::Task,
+        EventValue::Cgroup => Source::Cgroup,
+        EventValue::Comm
+        | EventValue::Nsecs
+        | EventValue::Random
+        | EventValue::ProbeId
+        | EventValue::Argument(_)
+        | EventValue::ReturnValue
+        | EventValue::KernelStack
+        | EventValue::UserStack
+        | EventValue::Context => return,
+    };
+    *uses.entry(source).or_default() += 1;
 }
 
 impl Known<'_> {
@@ -57,13 +100,9 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             EventValue::Nsecs => self.helper(Helper::KtimeGetBootNs, &[]),
             EventValue::Cpu => self.cpu(),
-            EventValue::CurrentTask => {
-                self.once(|known| &mut known.task, |lower| lower.helper(Helper::GetCurrentTask, &[]))
-            }
+            EventValue::CurrentTask => self.task(),
             EventValue::Random => self.helper(Helper::GetPrandomU32, &[]),
-            EventValue::Cgroup => {
-                self.once(|known| &mut known.cgroup, |lower| lower.helper(Helper::GetCurrentCgroupId, &[]))
-            }
+            EventValue::Cgroup => self.cgroup(),
             EventValue::ProbeId => self.probe_id(),
             EventValue::Argument(number) => return self.argument(number, location),
             EventValue::ReturnValue => {
@@ -75,6 +114,35 @@ impl<'c> Lower<'_, '_, 'c> {
                 return self.unsupported(location, "this value is not a number");
             }
         })
+    }
+
+    /// Fetches what some of these expressions and others of the program ask for. Called where the
+    /// expressions themselves are evaluated in a branch: what is fetched there is lost behind it.
+    pub(super) fn prefetch<'e>(&mut self, expressions: impl IntoIterator<Item = &'e Expr>) {
+        let mut here = Uses::new();
+        for expression in expressions {
+            walk::expression(expression, &mut |inner| note_use(inner, &mut here));
+        }
+        for (source, count) in here {
+            if self.uses.get(&source).is_none_or(|all| *all <= count) {
+                continue;
+            }
+            match source {
+                Source::PidTgid => self.pid_tgid(),
+                Source::UidGid => self.uid_gid(),
+                Source::Cpu => self.cpu(),
+                Source::Task => self.task(),
+                Source::Cgroup => self.cgroup(),
+            };
+        }
+    }
+
+    fn task(&mut self) -> Int<'c> {
+        self.once(|known| &mut known.task, |lower| lower.helper(Helper::GetCurrentTask, &[]))
+    }
+
+    fn cgroup(&mut self) -> Int<'c> {
+        self.once(|known| &mut known.cgroup, |lower| lower.helper(Helper::GetCurrentCgroupId, &[]))
     }
 
     /// Fetches a value unless that was done before where it can be used.

@@ -33,7 +33,7 @@ use super::walk;
 use crate::llvm::debug::Node;
 use crate::llvm::ir::{Ir, Likely};
 use crate::llvm::{Block, Function, Int, Ptr};
-use event::Known;
+use event::{Known, Uses, note_use};
 use frame::{Frame, Piece};
 
 /// Whether bytes after the end of a text matter.
@@ -65,6 +65,7 @@ pub struct Lower<'u, 'a, 'c> {
     frame: Frame<'c>,
     variables: Vec<Option<Home<'c>>>,
     known: Known<'c>,
+    uses: Uses,
     identity: Identity,
     /// Where the program goes when it ends from here.
     exit: Block<'c>,
@@ -130,6 +131,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             frame: Frame::default(),
             variables: vec![None; body.variables.len()],
             known: Known::default(),
+            uses: Uses::new(),
             identity: identity(body),
             exit,
             unit,
@@ -140,6 +142,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
     /// The whole program: filter, predicate, statements, with room for two claims of scratch
     /// memory, of which at most one is used.
     fn write(&mut self) -> Result<()> {
+        walk::body(self.body, &mut |expression| note_use(expression, &mut self.uses));
         let (ir, leave) = (self.ir, self.exit);
         let early = self.open("early");
         let start = self.open("start");

@@ -10,8 +10,9 @@ use crate::bpf::unit::{SCRATCH_HEADER, SCRATCH_SLOTS};
 use crate::llvm::ir::Likely;
 use crate::llvm::{Block, Ptr};
 
-/// Attempts to win a slot against programs that interrupt this one.
-const ATTEMPTS: u32 = 3;
+/// Attempts to win a slot. The first fails only when this program is interrupted, within a few
+/// instructions, by another that claims one.
+const ATTEMPTS: u32 = 2;
 
 /// A de Bruijn sequence of order 3: multiplied by a power of two, bits 5 to 7 of the product
 /// differ for each of the 8 powers, which numbers the slots without a branch.

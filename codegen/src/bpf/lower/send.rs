@@ -30,6 +30,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 let layout = self.layout(&value.ty, value.location)?;
                 let size = record_size(Header::SIZE + layout.size());
                 let id = self.unit.tables.value(layout).0;
+                self.prefetch([value]);
                 self.record(Header { kind: EventKind::Value, id }, size, |lower, record| {
                     lower.fill(value, record.offset(lower.ir, Header::SIZE), Fill::Loose)
                 })
@@ -69,6 +70,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let size = record_size(end);
         let offsets: Vec<u32> = arguments.iter().map(|argument| argument.offset).collect();
         let id = self.unit.tables.printf(Printf { format: format.clone(), arguments, size }).0;
+        self.prefetch(values);
         self.record(Header { kind: EventKind::Printf, id }, size, |lower, record| {
             for (value, offset) in values.iter().zip(offsets) {
                 lower.fill(value, record.offset(lower.ir, offset), Fill::Loose)?;

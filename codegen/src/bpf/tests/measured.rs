@@ -21,7 +21,7 @@ fn count() {
 fn hist() {
     let body = body(0, Context::Uprobe, vec![aggregate(0, None, Some(argument(0)))]);
     let program = program(vec![body], vec![aggregation("@", Aggregation::Hist { bits: 0 }, None)]);
-    at_most(&loaded("hist", &program), 75);
+    at_most(&loaded("hist", &program), 65);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn count_by_text() {
     let key = read_str(argument(1), Space::User, 1024);
     let body = body(0, Context::Uprobe, vec![aggregate(0, Some(key), None)]);
     let program = program(vec![body], vec![aggregation("@", Aggregation::Count, Some(Type::Str(1024)))]);
-    at_most(&loaded("str_key", &program), 150);
+    at_most(&loaded("str_key", &program), 120);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn printf_of_four() {
         read_str(argument(1), Space::User, 1024),
     ];
     let body = body(0, Context::Uprobe, vec![printf("%d %d %s %s\n", arguments)]);
-    at_most(&loaded("printf", &program(vec![body], Vec::new())), 75);
+    at_most(&loaded("printf", &program(vec![body], Vec::new())), 45);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn count_by_stack() {
     let ty = stack.ty.clone();
     let body = body(0, Context::Uprobe, vec![aggregate(0, Some(stack), None)]);
     let program = program(vec![body], vec![aggregation("@", Aggregation::Count, Some(ty))]);
-    at_most(&loaded("ustack", &program), 220);
+    at_most(&loaded("ustack", &program), 195);
 }
 
 #[test]
@@ -91,5 +91,5 @@ fn latency() {
         plain("@start", Type::U64, Some(Type::U32)),
         aggregation("@ns", Aggregation::Hist { bits: 0 }, None),
     ];
-    at_most(&loaded("latency", &program(vec![entry, exit], maps)), 200);
+    at_most(&loaded("latency", &program(vec![entry, exit], maps)), 125);
 }
