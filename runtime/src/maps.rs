@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use aya_obj::{Map as Definition, Object};
 use btaot_abi::constants::{INT_SECTION, STR_SECTION};
@@ -17,8 +17,8 @@ use thiserror::Error;
 use crate::constants::Filled;
 use crate::object::ObjectError;
 use crate::render::MapRows;
-use crate::sys::bpf::{self, Batch, MapSpec};
 use crate::sys::is_errno;
+use crate::sys::map::{Batch, Map, MapSpec};
 use crate::sys::mapping::SharedValue;
 use crate::sys::ring::Ring;
 
@@ -69,18 +69,10 @@ pub struct Sizes {
 /// A created map.
 #[derive(Debug)]
 struct Created {
-    fd: OwnedFd,
+    map: Map,
     definition: Definition,
     /// As created, which the definition does not say.
     max_entries: u32,
-}
-
-impl Created {
-    /// Bytes of a row of a value as the kernel gives it out, and the number of rows.
-    fn rows(&self, per_cpu: bool, possible_cpus: usize) -> (usize, usize) {
-        let size = self.definition.value_size() as usize;
-        if per_cpu { (size.next_multiple_of(8), possible_cpus) } else { (size, 1) }
-    }
 }
 
 /// All maps of the tool.
@@ -118,12 +110,12 @@ impl Maps {
                 STR_SECTION => set_contents(&mut definition, &filled.strings),
                 _ => {}
             }
-            let created = create(&name, definition, entries(&name, metadata, sizes))?;
+            let created = create(&name, definition, entries(&name, metadata, sizes), maps.possible_cpus)?;
             maps.created.insert(name, created);
         }
         if let Some(globals) = maps.created.get(GLOBALS_SECTION) {
             let size = globals.definition.value_size() as usize;
-            let shared = SharedValue::new(globals.fd.as_fd(), size);
+            let shared = SharedValue::new(globals.map.as_fd(), size);
             maps.globals = Some(shared.map_err(|error| refused(GLOBALS_SECTION, "mapped", error))?);
         }
         Ok(maps)
@@ -131,8 +123,9 @@ impl Maps {
 
     /// What relocations need: names, descriptors, definitions.
     pub fn relocation_targets(&self) -> Vec<(String, RawFd, Definition)> {
-        let target =
-            |(name, map): (&String, &Created)| (name.clone(), map.fd.as_raw_fd(), map.definition.clone());
+        let target = |(name, map): (&String, &Created)| {
+            (name.clone(), map.map.as_fd().as_raw_fd(), map.definition.clone())
+        };
         self.created.iter().map(target).collect()
     }
 
@@ -140,7 +133,7 @@ impl Maps {
     pub fn ring(&self) -> Result<Option<Ring>, MapError> {
         let Some(ring) = self.created.get(RING_MAP) else { return Ok(None) };
         let error = |error| refused(RING_MAP, "mapped", error);
-        let fd = ring.fd.try_clone().map_err(error)?;
+        let fd = ring.map.as_fd().try_clone_to_owned().map_err(error)?;
         Ring::new(fd, ring.max_entries as usize).map(Some).map_err(error)
     }
 
@@ -184,11 +177,11 @@ impl Maps {
                 }
                 Ok(found)
             }
-            Storage::Hash { symbol, per_cpu, .. } => {
+            Storage::Hash { symbol, .. } => {
                 let created = self.get(symbol)?;
-                let (row, rows) = created.rows(*per_cpu, self.possible_cpus);
-                let mut found = MapRows::new(created.definition.key_size() as usize, row, rows);
-                all_elements(created, row * rows, |key, value| found.push(key, value))?;
+                let (row, rows) = created.map.rows();
+                let mut found = MapRows::new(created.map.key_size(), row, rows);
+                all_elements(created, |key, value| found.push(key, value))?;
                 Ok(found)
             }
         }
@@ -198,7 +191,7 @@ impl Maps {
         let created = self.get(symbol)?;
         let mut rows = vec![0; row * self.possible_cpus];
         for (cpu, row) in (0u32..).zip(rows.chunks_exact_mut(row.max(1))) {
-            bpf::map_lookup(created.fd.as_fd(), &cpu.to_ne_bytes(), row)?;
+            created.map.lookup(&cpu.to_ne_bytes(), row)?;
         }
         Ok(rows)
     }
@@ -216,10 +209,10 @@ impl Maps {
                 self.zeroed.borrow_mut().remove(&id);
                 Ok(())
             }
-            Storage::Hash { symbol, per_cpu, .. } => {
+            Storage::Hash { symbol, .. } => {
                 let created = self.get(symbol)?;
-                for key in self.keys(created, *per_cpu)? {
-                    bpf::map_delete(created.fd.as_fd(), &key)?;
+                for key in keys(created)? {
+                    created.map.delete(&key)?;
                 }
                 Ok(())
             }
@@ -238,18 +231,17 @@ impl Maps {
                 }
             }
             Storage::CpuRows { symbol, row } => {
-                let fd = self.get(symbol)?.fd.as_fd();
+                let map = &self.get(symbol)?.map;
                 for cpu in 0..self.possible_cpus as u32 {
-                    bpf::map_update(fd, &cpu.to_ne_bytes(), &vec![0; *row as usize], 0)?;
+                    map.update(&cpu.to_ne_bytes(), &vec![0; *row as usize], 0)?;
                 }
                 self.zeroed.borrow_mut().insert(id);
             }
-            Storage::Hash { symbol, per_cpu, .. } => {
+            Storage::Hash { symbol, .. } => {
                 let created = self.get(symbol)?;
-                let (row, rows) = created.rows(*per_cpu, self.possible_cpus);
-                let zeros = vec![0; row * rows];
-                for key in self.keys(created, *per_cpu)? {
-                    match bpf::map_update(created.fd.as_fd(), &key, &zeros, EXIST) {
+                let zeros = vec![0; created.map.value_size()];
+                for key in keys(created)? {
+                    match created.map.update(&key, &zeros, EXIST) {
                         Err(error) if !is_errno(&error, libc::ENOENT) => return Err(error),
                         _ => {}
                     }
@@ -259,22 +251,15 @@ impl Maps {
         Ok(())
     }
 
-    fn keys(&self, created: &Created, per_cpu: bool) -> io::Result<Vec<Vec<u8>>> {
-        let (row, rows) = created.rows(per_cpu, self.possible_cpus);
-        let mut keys = Vec::new();
-        all_elements(created, row * rows, |key, _| keys.push(key.to_vec()))?;
-        Ok(keys)
-    }
-
     /// The frames of a stack, innermost first; none if the store did not keep it.
     pub fn stack(&self, metadata: &Metadata, map: StackMapId, key: StackKey) -> Option<Vec<u64>> {
         let created = self.created.get(&metadata.stack_maps.get(map.index())?.symbol)?;
         let mut bytes = Vec::with_capacity(16);
         bytes.extend(key.hash.to_ne_bytes());
         bytes.extend(key.frames.to_ne_bytes());
-        bytes.resize(created.definition.key_size() as usize, 0);
-        let mut frames = vec![0; created.definition.value_size() as usize];
-        let found = bpf::map_lookup(created.fd.as_fd(), &bytes, &mut frames).unwrap_or(false);
+        bytes.resize(created.map.key_size(), 0);
+        let mut frames = vec![0; created.map.value_size()];
+        let found = created.map.lookup(&bytes, &mut frames).unwrap_or(false);
         let frames = frames.chunks_exact(8).take(key.frames as usize);
         let word = |frame: &[u8]| frame.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
         found.then(|| frames.map(word).collect())
@@ -282,7 +267,7 @@ impl Maps {
 
     /// The names and numbers of all maps, for `-v`.
     pub fn numbers(&self) -> Vec<(&str, u32)> {
-        let number = |map: &Created| bpf::map_id(map.fd.as_fd()).unwrap_or(0);
+        let number = |map: &Created| map.map.id().unwrap_or(0);
         self.created.iter().map(|(name, map)| (name.as_str(), number(map))).collect()
     }
 }
@@ -315,7 +300,12 @@ fn entries(name: &str, metadata: &Metadata, sizes: Sizes) -> Option<u32> {
     })
 }
 
-fn create(name: &str, definition: Definition, entries: Option<u32>) -> Result<Created, MapError> {
+fn create(
+    name: &str,
+    definition: Definition,
+    entries: Option<u32>,
+    possible_cpus: usize,
+) -> Result<Created, MapError> {
     let max_entries = entries.unwrap_or(definition.max_entries());
     let spec = MapSpec {
         kind: definition.map_type(),
@@ -325,39 +315,46 @@ fn create(name: &str, definition: Definition, entries: Option<u32>) -> Result<Cr
         flags: definition.map_flags() | if name == GLOBALS_SECTION { MMAPABLE } else { 0 },
         name: name.trim_start_matches('.'),
     };
-    let fd = bpf::map_create(&spec).map_err(|error| refused(name, "created", error))?;
+    let map = Map::create(&spec, possible_cpus).map_err(|error| refused(name, "created", error))?;
     // Only data sections have contents; the rest of the kinds of maps starts empty.
     if name.starts_with(".rodata") || name.starts_with(".data") {
-        let filled = bpf::map_update(fd.as_fd(), &0u32.to_ne_bytes(), definition.data(), 0);
+        let filled = map.update(&0u32.to_ne_bytes(), definition.data(), 0);
         filled.map_err(|error| refused(name, "filled", error))?;
     }
     if name.starts_with(".rodata") {
-        bpf::map_freeze(fd.as_fd()).map_err(|error| refused(name, "frozen", error))?;
+        map.freeze().map_err(|error| refused(name, "frozen", error))?;
     }
-    Ok(Created { fd, definition, max_entries })
+    Ok(Created { map, definition, max_entries })
+}
+
+fn keys(created: &Created) -> io::Result<Vec<Vec<u8>>> {
+    let mut keys = Vec::new();
+    all_elements(created, |key, _| keys.push(key.to_vec()))?;
+    Ok(keys)
 }
 
 /// Gives all keys and values of a hash map to `element`.
-fn all_elements(map: &Created, value_size: usize, mut element: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
-    let key_size = map.definition.key_size() as usize;
-    let mut capacity = map.max_entries.clamp(1, 256);
-    let mut batch = Batch::new(key_size, value_size, capacity);
+fn all_elements(created: &Created, mut element: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    let map = &created.map;
+    let mut capacity = created.max_entries.clamp(1, 256);
+    let mut batch = Batch::new(map, capacity);
     loop {
-        match bpf::map_lookup_batch(map.fd.as_fd(), &mut batch) {
+        match map.lookup_batch(&mut batch) {
             Ok((count, more)) => {
-                let pairs = batch.keys.chunks_exact(key_size).zip(batch.values.chunks_exact(value_size));
+                let keys = batch.keys.chunks_exact(map.key_size());
+                let pairs = keys.zip(batch.values.chunks_exact(map.value_size()));
                 pairs.take(count as usize).for_each(|(key, value)| element(key, value));
                 if !more {
                     return Ok(());
                 }
             }
             // A bucket of the hash holds more than there is room for; nothing was read, the place is kept.
-            Err(error) if is_errno(&error, libc::ENOSPC) && capacity < map.max_entries => {
+            Err(error) if is_errno(&error, libc::ENOSPC) && capacity < created.max_entries => {
                 capacity = capacity.saturating_mul(4);
-                batch.grow(key_size, value_size, capacity);
+                batch.grow(map, capacity);
             }
             Err(error) if is_errno(&error, ENOTSUPP) || is_errno(&error, libc::EINVAL) => {
-                return one_by_one(map.fd.as_fd(), key_size, value_size, element);
+                return one_by_one(map, element);
             }
             Err(error) => return Err(error),
         }
@@ -365,22 +362,17 @@ fn all_elements(map: &Created, value_size: usize, mut element: impl FnMut(&[u8],
 }
 
 /// For kinds of maps that know no batches. Ends even if programs delete and insert meanwhile.
-fn one_by_one(
-    map: BorrowedFd<'_>,
-    key_size: usize,
-    value_size: usize,
-    mut element: impl FnMut(&[u8], &[u8]),
-) -> io::Result<()> {
+fn one_by_one(map: &Map, mut element: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     let mut seen = HashSet::new();
-    let mut next = vec![0; key_size];
-    let mut value = vec![0; value_size];
-    let mut more = bpf::map_next_key(map, None, &mut next)?;
+    let mut next = vec![0; map.key_size()];
+    let mut value = vec![0; map.value_size()];
+    let mut more = map.next_key(None, &mut next)?;
     while more && seen.insert(next.clone()) {
-        if bpf::map_lookup(map, &next, &mut value)? {
+        if map.lookup(&next, &mut value)? {
             element(&next, &value);
         }
         let key = next.clone();
-        more = bpf::map_next_key(map, Some(&key), &mut next)?;
+        more = map.next_key(Some(&key), &mut next)?;
     }
     Ok(())
 }

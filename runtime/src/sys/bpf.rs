@@ -4,16 +4,11 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use aya_obj::generated::{
-    bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_map_info, bpf_prog_info, bpf_prog_type,
-};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type};
 
-use super::{check, is_errno, own};
+use super::{check, own};
 
-/// Insert only a key that is not there yet.
-pub const NOEXIST: u64 = 1;
-
-fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
+pub(super) fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
     // SAFETY: the attribute union is fully initialised, its size is passed along, and every pointer in it
     // was taken by the callers below from a slice or string that outlives the call.
     check(unsafe {
@@ -21,160 +16,23 @@ fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<libc::c_long> {
     })
 }
 
-fn empty() -> bpf_attr {
+pub(super) fn empty() -> bpf_attr {
     // SAFETY: all members of the union are plain integers and arrays of them.
     unsafe { std::mem::zeroed() }
 }
 
-fn address(bytes: &[u8]) -> u64 {
+pub(super) fn address(bytes: &[u8]) -> u64 {
     bytes.as_ptr().addr() as u64
 }
 
 /// Names of objects have 15 bytes of letters, digits, `_` and `.`.
-fn object_name(name: &str) -> [libc::c_char; 16] {
+pub(super) fn object_name(name: &str) -> [libc::c_char; 16] {
     let mut out = [0; 16];
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
     for (place, byte) in out.iter_mut().zip(name.bytes().take(15)) {
         *place = if allowed(byte) { byte } else { b'_' } as libc::c_char;
     }
     out
-}
-
-/// A map to be created.
-#[derive(Clone, Copy, Debug)]
-pub struct MapSpec<'a> {
-    /// `BPF_MAP_TYPE_*`.
-    pub kind: u32,
-    /// Bytes of a key.
-    pub key_size: u32,
-    /// Bytes of a value.
-    pub value_size: u32,
-    /// Most entries; bytes of a ring buffer.
-    pub max_entries: u32,
-    /// `BPF_F_*`.
-    pub flags: u32,
-    /// Shown by tools; cut to 15 bytes.
-    pub name: &'a str,
-}
-
-/// Creates a map.
-pub fn map_create(spec: &MapSpec<'_>) -> io::Result<OwnedFd> {
-    let mut attr = empty();
-    // SAFETY: of the union, only this member is used.
-    let create = unsafe { &mut attr.__bindgen_anon_1 };
-    create.map_type = spec.kind;
-    create.key_size = spec.key_size;
-    create.value_size = spec.value_size;
-    create.max_entries = spec.max_entries;
-    create.map_flags = spec.flags;
-    create.map_name = object_name(spec.name);
-    own(bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr)?)
-}
-
-/// The attribute of the calls on one element. `next` is the value or the next key.
-fn element(map: BorrowedFd<'_>, key: Option<&[u8]>, other: u64, flags: u64) -> bpf_attr {
-    let mut attr = empty();
-    // SAFETY: of the union, only this member is used.
-    let element = unsafe { &mut attr.__bindgen_anon_2 };
-    element.map_fd = map.as_raw_fd() as u32;
-    element.key = key.map_or(0, address);
-    element.__bindgen_anon_1.value = other;
-    element.flags = flags;
-    attr
-}
-
-/// Writes an element. The slices must have the map's key and value sizes (for per-CPU maps, the value size
-/// rounded up to 8 for each possible CPU).
-pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
-    bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut element(map, Some(key), address(value), flags)).map(drop)
-}
-
-/// Reads an element into `value`, which must have the size that [`map_update`] says. False: no such key.
-pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
-    let mut attr = element(map, Some(key), value.as_mut_ptr().addr() as u64, 0);
-    present(bpf(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr))
-}
-
-/// Deletes an element. False: no such key.
-pub fn map_delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
-    present(bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut element(map, Some(key), 0, 0)))
-}
-
-/// Finds the key after `key`, or the first one. False: there is none.
-pub fn map_next_key(map: BorrowedFd<'_>, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
-    let mut attr = element(map, key, next.as_mut_ptr().addr() as u64, 0);
-    present(bpf(bpf_cmd::BPF_MAP_GET_NEXT_KEY, &mut attr))
-}
-
-fn present(result: io::Result<libc::c_long>) -> io::Result<bool> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) if is_errno(&error, libc::ENOENT) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Room for one call of [`map_lookup_batch`].
-#[derive(Debug)]
-pub struct Batch {
-    /// Where the next call goes on: opaque to us, at least 4 bytes and a key long.
-    cursor: Vec<u8>,
-    started: bool,
-    /// The keys found, one after another.
-    pub keys: Vec<u8>,
-    /// Their values, in the same order.
-    pub values: Vec<u8>,
-    capacity: u32,
-}
-
-impl Batch {
-    /// Room for `capacity` elements of these sizes in bytes (see [`map_update`] for per-CPU values).
-    pub fn new(key_size: usize, value_size: usize, capacity: u32) -> Self {
-        Self {
-            cursor: vec![0; key_size.max(8)],
-            started: false,
-            keys: vec![0; key_size * capacity as usize],
-            values: vec![0; value_size * capacity as usize],
-            capacity,
-        }
-    }
-
-    /// Makes more room; the place to go on from stays.
-    pub fn grow(&mut self, key_size: usize, value_size: usize, capacity: u32) {
-        self.keys.resize(key_size * capacity as usize, 0);
-        self.values.resize(value_size * capacity as usize, 0);
-        self.capacity = capacity;
-    }
-}
-
-/// Reads the next elements of a hash map. Gives their number and whether there may be more.
-pub fn map_lookup_batch(map: BorrowedFd<'_>, batch: &mut Batch) -> io::Result<(u32, bool)> {
-    let mut attr = empty();
-    let mut cursor = batch.cursor.clone();
-    attr.batch.in_batch = if batch.started { address(&batch.cursor) } else { 0 };
-    attr.batch.out_batch = cursor.as_mut_ptr().addr() as u64;
-    attr.batch.keys = batch.keys.as_mut_ptr().addr() as u64;
-    attr.batch.values = batch.values.as_mut_ptr().addr() as u64;
-    attr.batch.count = batch.capacity;
-    attr.batch.map_fd = map.as_raw_fd() as u32;
-    let result = bpf(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr);
-    // SAFETY: the kernel wrote the number of elements where it read the capacity.
-    let count = unsafe { attr.batch.count };
-    match result {
-        Ok(_) => {
-            batch.cursor = cursor;
-            batch.started = true;
-            Ok((count, true))
-        }
-        // The end was reached; what was found before it counts.
-        Err(error) if is_errno(&error, libc::ENOENT) => Ok((count, false)),
-        Err(error) => Err(error),
-    }
-}
-
-/// Forbids user space to write the map ever after.
-pub fn map_freeze(map: BorrowedFd<'_>) -> io::Result<()> {
-    bpf(bpf_cmd::BPF_MAP_FREEZE, &mut element(map, None, 0, 0)).map(drop)
 }
 
 /// A program to be loaded.
@@ -345,16 +203,8 @@ pub fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
     Ok(ProgramInfo { id: info.id, btf_id: info.btf_id, translated_bytes: info.xlated_prog_len })
 }
 
-/// The number of a map, as `bpftool map` shows it.
-pub fn map_id(map: BorrowedFd<'_>) -> io::Result<u32> {
-    // SAFETY: a struct of plain integers and arrays.
-    let mut info: bpf_map_info = unsafe { std::mem::zeroed() };
-    object_info(map, (&raw mut info).addr() as u64, size_of::<bpf_map_info>())?;
-    Ok(info.id)
-}
-
 /// Fills the structure at `info`, which the callers just zeroed and which has `size` bytes.
-fn object_info(object: BorrowedFd<'_>, info: u64, size: usize) -> io::Result<()> {
+pub(super) fn object_info(object: BorrowedFd<'_>, info: u64, size: usize) -> io::Result<()> {
     let mut attr = empty();
     attr.info.bpf_fd = object.as_raw_fd() as u32;
     attr.info.info_len = size as u32;

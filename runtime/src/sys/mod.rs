@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod image;
 pub mod machine;
+pub mod map;
 pub mod mapping;
 pub mod perf;
 pub mod poll;
