@@ -265,7 +265,7 @@ impl<'c> Lower<'_, '_, 'c> {
             MapStorage::CpuRows | MapStorage::Global => None,
         };
         let extreme = matches!(kind, Aggregation::Min { .. } | Aggregation::Max { .. });
-        self.each_row(map, key, location, |lower, row| {
+        self.each_row(map, key, location, |_, row| {
             let add = |to: Ptr<'c>, from: Ptr<'c>| {
                 ir.store(to, ir.add(ir.load(64, to, 8), ir.load(64, from, 8)), 8);
             };
@@ -278,7 +278,6 @@ impl<'c> Lower<'_, '_, 'c> {
             if kind.words() == 2 {
                 add(second, ir.offset(row, 8));
             }
-            let _ = lower;
         })?;
         let (first, second) = (ir.load(64, first, 8), ir.load(64, second, 8));
         Ok(self.result(kind, first, second))
