@@ -159,6 +159,9 @@ impl Run<'_> {
             self.state.renderer.attached(attached as u64)?;
         }
         self.watch().map_err(system("waiting for events"))?;
+        if let (Some(child), Some(_)) = (&self.session.child, &self.process_watch) {
+            self.state.renderer.names().watch_child(child.handle().pid());
+        }
         self.session.release_child()?;
         self.look_at_process();
         Ok(())

@@ -1,6 +1,7 @@
 //! Names for numbers: symbols, stacks, users, cgroups, probes. Everything is looked up when it is printed
 //! and not before; a run that prints no symbol reads no symbol table.
 
+mod code;
 mod demangle;
 mod files;
 mod kernel;
@@ -83,6 +84,11 @@ impl<'m> Names<'m> {
     /// What went wrong while names were looked up, for the user to see. Each thing is said once.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Learns of all code of a process that is yet to execute its program.
+    pub fn watch_child(&mut self, pid: u32) {
+        self.user().watch(pid);
     }
 
     /// Remembers where a process has its code now, so that its symbols can be printed after its end. To be

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const FRESH: Duration = Duration::from_millis(10);
 
 /// A process's code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Process {
     read: Instant,
     /// Device and inode of its executable: another one means another program under the same id.
@@ -36,7 +36,31 @@ pub struct Mapping {
     pub file: Option<Rc<Path>>,
 }
 
+impl Mapping {
+    /// A mapping as the kernel tells of it; whether its file can be opened is found out later.
+    pub fn new(start: u64, end: u64, offset: u64, name: &[u8]) -> Self {
+        // What the kernel calls `//anon` has no file.
+        let name = if name.starts_with(b"//") { b"" } else { name };
+        Self { start, end, offset, name: name.into(), file: None }
+    }
+}
+
 impl Process {
+    /// A process of which nothing is known yet.
+    pub fn unknown() -> Self {
+        Self { read: Instant::now(), executable: None, mappings: Vec::new() }
+    }
+
+    /// Adds a mapping, which takes the place of those that it overlaps.
+    pub fn add(&mut self, pid: u32, mut mapping: Mapping) {
+        if mapping.name.starts_with(b"/") {
+            mapping.file = Some(openable(pid, &mapping).into());
+        }
+        self.mappings.retain(|old| old.end <= mapping.start || mapping.end <= old.start);
+        let at = self.mappings.partition_point(|old| old.start < mapping.start);
+        self.mappings.insert(at, mapping);
+    }
+
     /// Reads a process's mappings. A process that is gone has none.
     pub fn read(pid: u32) -> Self {
         let text = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
@@ -82,13 +106,7 @@ fn parse(line: &[u8]) -> Option<Mapping> {
     let name = words.nth(2).unwrap_or_default().trim_ascii_start();
     let hex = |digits: &[u8]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
     let dash = range.iter().position(|&byte| byte == b'-')?;
-    let mapping = Mapping {
-        start: hex(&range[..dash])?,
-        end: hex(&range[dash + 1..])?,
-        offset: hex(offset)?,
-        name: name.into(),
-        file: None,
-    };
+    let mapping = Mapping::new(hex(&range[..dash])?, hex(&range[dash + 1..])?, hex(offset)?, name);
     (permissions.get(2) == Some(&b'x')).then_some(mapping)
 }
 

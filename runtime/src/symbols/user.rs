@@ -8,6 +8,7 @@ use blazesym::Pid;
 use blazesym::symbolize::source::{Elf, Process as ProcessSource, Source};
 use blazesym::symbolize::{Input, Symbolizer};
 
+use super::code::{CodeEvent, CodeWatch};
 use super::demangle::demangle;
 use super::process::{Mapping, Process};
 
@@ -20,6 +21,8 @@ const MAX_SYMBOLS: usize = 65_536;
 pub struct UserSymbols {
     symbolizer: Symbolizer,
     demangle: bool,
+    /// News of the process that the tool started.
+    watch: Option<CodeWatch>,
     processes: HashMap<u32, Process>,
     /// Numbers for files, so that `found` needs no paths.
     files: HashMap<Rc<Path>, u32>,
@@ -44,6 +47,7 @@ impl UserSymbols {
         Self {
             symbolizer,
             demangle,
+            watch: None,
             processes: HashMap::new(),
             files: HashMap::new(),
             found: HashMap::new(),
@@ -51,21 +55,49 @@ impl UserSymbols {
         }
     }
 
+    /// Lets the kernel tell of a process that is yet to execute its program, and of its descendants. Where
+    /// that is refused, [`Self::look_again`] from time to time has to do.
+    pub fn watch(&mut self, pid: u32) {
+        self.watch = CodeWatch::new(pid).ok();
+    }
+
     /// Remembers a process's mappings, if they are not yet: its symbols can then be found after its end. To
     /// be called once before a series of lookups for one moment of the process.
     pub fn see(&mut self, pid: u32) {
+        self.hear_news();
         if self.processes.get(&pid).is_some_and(|process| !process.is_stale(pid)) {
             return;
         }
-        if self.processes.len() >= MAX_PROCESSES {
-            self.processes.clear();
+        self.look_again(pid);
+        self.processes.entry(pid).or_insert_with(Process::unknown);
+    }
+
+    fn hear_news(&mut self) {
+        let (Some(watch), processes) = (&mut self.watch, &mut self.processes) else { return };
+        if processes.len() >= MAX_PROCESSES {
+            processes.clear();
         }
-        self.processes.insert(pid, Process::read(pid));
+        watch.drain(|event| match event {
+            CodeEvent::Mapped(pid, mapping) => {
+                processes.entry(pid).or_insert_with(Process::unknown).add(pid, mapping);
+            }
+            CodeEvent::Executed(pid) => {
+                processes.insert(pid, Process::unknown());
+            }
+            CodeEvent::Forked { parent, child } => {
+                let inherited = processes.get(&parent).cloned();
+                processes.extend(inherited.map(|process| (child, process)));
+            }
+        });
     }
 
     /// Looks at a process again, while it lives: it may have loaded a library or executed another program
     /// since.
     pub fn look_again(&mut self, pid: u32) {
+        self.hear_news();
+        if self.processes.len() >= MAX_PROCESSES {
+            self.processes.clear();
+        }
         let now = Process::read(pid);
         if !now.is_empty() {
             self.processes.insert(pid, now);

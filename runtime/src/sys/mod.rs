@@ -11,6 +11,7 @@ pub mod mapping;
 pub mod perf;
 pub mod poll;
 pub mod process;
+pub mod records;
 pub mod ring;
 pub mod wall;
 

@@ -14,8 +14,9 @@ const SET_BPF: libc::c_ulong = 0x4004_2408;
 /// `PERF_TYPE_SOFTWARE`, `PERF_TYPE_TRACEPOINT`.
 const SOFTWARE: u32 = 1;
 const TRACEPOINT: u32 = 2;
-/// `PERF_COUNT_SW_CPU_CLOCK`.
+/// `PERF_COUNT_SW_CPU_CLOCK`, `PERF_COUNT_SW_DUMMY`.
 const CPU_CLOCK: u64 = 0;
+const DUMMY: u64 = 9;
 /// `PERF_FLAG_FD_CLOEXEC`.
 const FD_CLOEXEC: libc::c_ulong = 1 << 3;
 /// `PERF_SAMPLE_RAW`: without it the record of a tracepoint is not built.
@@ -35,6 +36,8 @@ pub enum Event<'a> {
     ClockHertz(u64),
     /// The CPU clock, every so many ns.
     ClockPeriod(u64),
+    /// No event at all, but records of what code a process and its descendants map and execute.
+    Code,
     /// A kernel tracepoint by its number in tracefs.
     Tracepoint(u64),
     /// A place in a user binary.
@@ -70,7 +73,7 @@ pub struct Scope {
     pub cpu: Option<u32>,
 }
 
-/// Opens an event, disabled until [`set_program`] or a link enables it.
+/// Opens an event, disabled until [`set_program`] or a link enables it; [`Event::Code`] is on at once.
 pub fn open(event: &Event<'_>, scope: Scope) -> io::Result<OwnedFd> {
     let attr = attributes(event);
     let pid = scope.pid.map_or(-1, |pid| pid as libc::pid_t);
@@ -103,6 +106,17 @@ fn attributes(event: &Event<'_>) -> perf_event_attr {
             attr.type_ = SOFTWARE;
             attr.config = CPU_CLOCK;
             attr.__bindgen_anon_1.sample_period = ns;
+        }
+        Event::Code => {
+            attr.type_ = SOFTWARE;
+            attr.config = DUMMY;
+            attr.set_disabled(0);
+            attr.set_inherit(1);
+            attr.set_mmap(1);
+            attr.set_mmap2(1);
+            attr.set_task(1);
+            attr.set_comm(1);
+            attr.set_comm_exec(1);
         }
         Event::Tracepoint(id) => {
             attr.type_ = TRACEPOINT;
