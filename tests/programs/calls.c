@@ -1,5 +1,4 @@
-// calls [N [COMM [MS]]]: makes a known sequence of calls, N times over (default 1), as a process named COMM,
-// and then lives on for MS milliseconds.
+// calls [N [COMM]]: makes a known sequence of calls, N times over (default 1), as a process named COMM.
 // The functions are what the scripts of the tests trace; none calls another but where a comment says so.
 #include <fcntl.h>
 #include <stdio.h>
@@ -55,6 +54,5 @@ int main(int argc, char **argv)
         // Fails: for tracepoints with a string argument and a negative result.
         syscall(SYS_openat, AT_FDCWD, "/no/such/file", O_RDONLY | O_CLOEXEC, 0);
     }
-    if (argc > 3) usleep(atol(argv[3]) * 1000);
     return 0;
 }
