@@ -31,6 +31,9 @@ const DEFAULT_RING: usize = 1 << 20;
 /// Why the tool does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// The script has no probes.
+    #[error("no probes to attach: the script has none")]
+    NoProbes,
     /// Attach points lead nowhere.
     #[error("{}", lines(.0))]
     Missing(Vec<Missing>),
@@ -82,7 +85,8 @@ impl StartError {
     /// when the kernel refused to load or attach.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Missing(_)
+            Self::NoProbes
+            | Self::Missing(_)
             | Self::NoProcess { .. }
             | Self::Command(_)
             | Self::Constant(_)
@@ -126,6 +130,9 @@ impl<'m> Session<'m> {
     /// Does everything up to loading the programs. Nothing is attached yet, and the child waits.
     pub fn load(script: &'m Script<'_>, options: &Options) -> Result<Self, StartError> {
         let metadata = &script.metadata;
+        if metadata.programs.is_empty() {
+            return Err(StartError::NoProbes);
+        }
         machine::lift_memory_lock_limit();
         machine::lift_descriptor_limit();
         let target = options.pid.map(open_process).transpose()?;

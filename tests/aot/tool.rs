@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         ("every_buffering_gives_the_same_text", &[], every_buffering_gives_the_same_text),
         ("parameter_that_is_no_number_is_refused", &[], parameter_that_is_no_number_is_refused),
         ("absent_target_is_refused", &[], absent_target_is_refused),
+        ("script_without_probes_is_refused", &[], script_without_probes_is_refused),
         ("absent_command_and_process_are_refused", &[], absent_command_and_process_are_refused),
         ("command_is_run_without_a_shell", &[], command_is_run_without_a_shell),
         ("missing_rights_are_one_clear_line", &[Need::Program("setpriv")], missing_rights_are_one_clear_line),
@@ -120,6 +121,11 @@ fn absent_target_is_refused(folder: &Path) -> Checked {
         expect_line(&finished, word)?;
     }
     Ok(())
+}
+
+fn script_without_probes_is_refused(folder: &Path) -> Checked {
+    let tool = compile_text("// nothing yet", folder, "tool")?;
+    expect_line(&run(&tool, &[])?.expect_code(1)?, "no probes")
 }
 
 fn absent_command_and_process_are_refused(folder: &Path) -> Checked {
