@@ -9,6 +9,8 @@ use btaot_grammar::manual;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 
+use crate::native_cli::{Build, Run};
+
 /// Compile a bpftrace-language script into one static executable that traces any Linux host.
 ///
 /// The tool needs no compiler, LLVM, kernel headers or bpftrace where it runs.
@@ -39,6 +41,10 @@ Exit code: 0 when done, 1 when the script is rejected or a file cannot be used."
 pub enum Command {
     /// Show what a tool carries
     Inspect(Inspect),
+    /// Compile an eBPF object into native objects
+    Build(Build),
+    /// Run an eBPF object or a native object in user space
+    Run(Run),
     /// Check scripts without compiling them
     ///
     /// Needs no privileges. What a script refers to and this machine lacks (a function, a tracepoint, a file) is an

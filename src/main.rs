@@ -1,16 +1,20 @@
 //! The command line of the compiler. One file per subcommand; the default one compiles a script.
 
+mod build_cmd;
 mod check;
 mod cli;
 mod compile;
 mod completions;
+mod ebpf;
 mod explain;
 mod failure;
 mod fmt;
 mod help;
 mod input;
 mod inspect;
+mod native_cli;
 mod output;
+mod run_cmd;
 
 use std::process::ExitCode;
 
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
+        Some(Command::Build(arguments)) => build_cmd::run(&arguments),
+        Some(Command::Run(arguments)) => run_cmd::run(&arguments),
         Some(Command::Check(arguments)) => return check::run(&arguments),
         Some(Command::Fmt(arguments)) => return fmt::run(&arguments),
         Some(Command::Help(arguments)) => help::run(&arguments),

@@ -8,6 +8,7 @@
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
 //! | [`peer`] | a program and what the reference implementation made of it |
 //! | [`aot`] | the command line: exit codes, produced files, corrupted files |
+//! | [`native`] | eBPF objects as native code: `btaot build`, `btaot run` |
 //! | [`live`] | a tool observed while it runs: signals, /proc, a terminal, an empty root |
 //! | [`kernels`] | the same tools inside virtual machines with other kernels |
 //!
@@ -18,6 +19,7 @@ mod aot;
 mod golden;
 mod kernels;
 mod live;
+mod native;
 mod peer;
 mod run;
 mod support;
@@ -35,6 +37,7 @@ fn main() {
         run::trials(),
         peer::trials(),
         aot::trials(),
+        native::trials(),
         live::trials(),
         kernels::trials(),
     ];

@@ -4,3 +4,4 @@ pub mod bpf;
 pub mod bundle;
 #[allow(unsafe_code, reason = "the one audited module that talks to LLVM")]
 mod llvm;
+pub mod native;

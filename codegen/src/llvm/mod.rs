@@ -6,6 +6,7 @@
 pub mod debug;
 pub mod disassembler;
 pub mod ir;
+pub mod native;
 pub mod object;
 
 pub use inkwell::basic_block::BasicBlock as Block;

@@ -99,8 +99,19 @@ impl Session {
     /// Optimises a module. Only the standard pipelines run the passes that turn CO-RE intrinsics
     /// into relocations.
     pub fn optimise(&self, module: &Module, machine: &TargetMachine) -> Result<(), String> {
+        self.run_passes(module, machine, "default<O2>", PassBuilderOptions::create())
+    }
+
+    /// Checks a module and runs a pipeline on it.
+    pub(super) fn run_passes(
+        &self,
+        module: &Module,
+        machine: &TargetMachine,
+        passes: &str,
+        options: PassBuilderOptions,
+    ) -> Result<(), String> {
         self.checked(module.verify())?;
-        self.checked(module.run_passes("default<O2>", machine, PassBuilderOptions::create()))
+        self.checked(module.run_passes(passes, machine, options))
     }
 
     /// The object, or its assembly text.

@@ -14,6 +14,7 @@ pub mod features;
 pub mod format;
 pub mod ids;
 pub mod metadata;
+pub mod native;
 pub mod params;
 pub mod pattern;
 pub mod value;

@@ -9,16 +9,22 @@
 //! table is known to lie within the blob, so hostile input is refused with a [`BtfError`] and never panics
 //! later.
 
+mod core_relo;
 mod error;
+mod ext;
 mod layout;
 mod mini;
+mod object_maps;
 mod raw;
 mod scan;
 mod types;
 
+pub use core_relo::{CoreError, CoreTarget, CoreValue};
 pub use error::BtfError;
+pub use ext::{CoreRelo, LineInfo, core_relos, line_info};
 pub use layout::Field;
 pub use mini::MiniBtf;
+pub use object_maps::{MapType, object_maps};
 pub use raw::Kind;
 pub use scan::{Btf, TypeId};
 pub use types::{Def, Enumerator, Enumerators, Member, Members, Param, Params, SectionVar, SectionVars};

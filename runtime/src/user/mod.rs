@@ -1,0 +1,24 @@
+//! eBPF in user space: native code in this process, with maps and helpers of its own.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `load` | puts a relocatable object in memory and resolves what it calls |
+//! | `world` | the maps and programs that the running code refers to |
+//! | `maps/` | the kinds of maps |
+//! | `helpers/` | the helpers, by number |
+//! | `fault` | a memory access that fails ends the program with a message, not with a crash |
+//!
+//! There is no interpreter and no compiler here: the code was made by `btaot build`. It is trusted as far as
+//! the kernel's verifier would trust it; what the helpers are given is not.
+
+mod fault;
+mod helpers;
+mod load;
+mod maps;
+mod world;
+
+pub use fault::Fault;
+pub use helpers::{name as helper_name, number as helper_number};
+pub use load::{Image, LoadError};
+pub use maps::{Dump, MapError, Row};
+pub use world::{Session, SessionError};

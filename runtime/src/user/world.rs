@@ -1,0 +1,180 @@
+//! What running native code refers to: its maps, its programs, its context.
+//!
+//! Helpers are plain C functions without a context argument, so the world of the running program stands in a
+//! variable of the thread while it runs.
+
+use super::fault::{self, Fault};
+use super::helpers;
+use super::load::{Image, LoadError};
+use super::maps::{Dump, Map, MapError};
+use btaot_abi::native::{self, InitialValue, MapTableError};
+use object::{Object as _, ObjectSection};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use thiserror::Error;
+
+/// Why a native object cannot be prepared.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// It cannot be put in memory.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A map cannot be made.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The table of its maps is damaged.
+    #[error(transparent)]
+    Table(#[from] MapTableError),
+    /// The reporting of faults cannot be set up.
+    #[error("cannot handle signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// A native object, ready to run.
+#[derive(Debug)]
+pub struct Session {
+    image: Image,
+    world: RefCell<Option<World>>,
+}
+
+/// The maps and the state of helpers.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub maps: Vec<Map>,
+    /// A cell a map; its address is what programs hold as the map.
+    handles: Box<[u64]>,
+    /// The bytes of the packet for the legacy loads.
+    pub packet: (usize, usize),
+    /// Tail calls of this run.
+    pub tail_calls: u32,
+    /// Ring records that programs have reserved and not yet submitted, by their address.
+    pub reserved: HashMap<usize, Reserved>,
+    /// The state of the random numbers.
+    pub random: u64,
+}
+
+/// A ring record that is being written.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    pub map: usize,
+    pub bytes: Box<[u64]>,
+    pub len: usize,
+}
+
+thread_local! {
+    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+/// Gives the running program's world to a helper.
+pub(super) fn with<R>(body: impl FnOnce(&mut World) -> R) -> R {
+    WORLD.with_borrow_mut(|world| body(world.get_or_insert_default()))
+}
+
+impl World {
+    fn new(maps: Vec<Map>) -> Self {
+        let handles = vec![0; maps.len()].into();
+        Self { maps, handles, random: 0x9e37_79b9_7f4a_7c15, ..Self::default() }
+    }
+
+    /// What programs hold as the map with this index.
+    pub fn handle(&self, index: usize) -> Option<u64> {
+        self.handles.get(index).map(|cell| std::ptr::from_ref(cell) as u64)
+    }
+
+    /// The map that a program holds.
+    pub fn index(&self, handle: u64) -> Option<usize> {
+        let distance = handle.checked_sub(self.handles.as_ptr() as u64)?;
+        Some(distance as usize / 8).filter(|index| distance.is_multiple_of(8) && *index < self.maps.len())
+    }
+
+    /// The map that a program holds.
+    pub fn map(&mut self, handle: u64) -> Option<&mut Map> {
+        let index = self.index(handle)?;
+        self.maps.get_mut(index)
+    }
+}
+
+/// The number of processors, as per-CPU maps count them.
+pub(super) fn cpus() -> usize {
+    std::fs::read_to_string("/sys/devices/system/cpu/possible")
+        .ok()
+        .and_then(|text| text.trim().rsplit(['-', ',']).next().and_then(|last| last.parse::<usize>().ok()))
+        .map_or(1, |last| last + 1)
+}
+
+type Program = extern "C" fn(*mut u8, u64) -> u64;
+
+impl Session {
+    /// Loads an object and makes its maps.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`], which names a helper that is missing by number and name.
+    pub fn new(object: &[u8]) -> Result<Self, SessionError> {
+        let image = Image::load(object, helpers::resolve)?;
+        let definitions = map_section(object).map_or(Ok(Vec::new()), |section| native::decode(&section))?;
+        let cpus = cpus();
+        let maps: Result<Vec<Map>, MapError> =
+            definitions.iter().map(|definition| Map::new(definition.clone(), cpus)).collect();
+        let mut maps = maps?;
+        for map in &mut maps {
+            for (slot, value) in map.definition.values.clone() {
+                match value {
+                    InitialValue::Map(inner) => map.set_map(slot, inner),
+                    InitialValue::Program(program) => {
+                        // An object with one program of a file lacks the others: their slots are empty.
+                        if let Some(entry) = image.entry(&program) {
+                            map.set_program(slot, entry);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Self { image, world: RefCell::new(Some(World::new(maps))) })
+    }
+
+    /// Lets `report` tell of memory accesses that fail, and end the process.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be handled.
+    pub fn on_fault(&self, report: fn(&Fault) -> !) -> Result<(), SessionError> {
+        fault::guard(&self.image, report).map_err(SessionError::Signals)
+    }
+
+    /// The names of the programs.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.image.names()
+    }
+
+    /// Runs a program `count` times with the context in r1 (0 without one) and its length in r2; the last
+    /// result. None when there is no such program.
+    pub fn run(&self, program: &str, context: Option<&mut [u8]>, count: u64) -> Option<u64> {
+        let entry = self.image.entry(program)?;
+        // SAFETY: the address is that of a function symbol in code that `btaot build` made, with this signature.
+        let function: Program = unsafe { std::mem::transmute::<usize, Program>(entry) };
+        let (start, len) =
+            context.map_or((std::ptr::null_mut(), 0), |bytes| (bytes.as_mut_ptr(), bytes.len()));
+        let mut world = self.world.take().unwrap_or_default();
+        world.packet = (start as usize, len);
+        let outer = WORLD.replace(Some(world));
+        let mut result = 0;
+        for _ in 0..count {
+            with(|world| world.tail_calls = 0);
+            result = function(start, len as u64);
+        }
+        self.world.replace(WORLD.replace(outer));
+        Some(result)
+    }
+
+    /// What the maps hold.
+    pub fn dump(&self) -> Vec<Dump> {
+        self.world.borrow().iter().flat_map(|world| world.maps.iter().map(Map::dump)).collect()
+    }
+}
+
+fn map_section(object: &[u8]) -> Option<Vec<u8>> {
+    let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(object).ok()?;
+    let section = elf.section_by_name(native::SECTION)?;
+    section.data().ok().map(<[u8]>::to_vec)
+}

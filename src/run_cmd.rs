@@ -1,0 +1,151 @@
+//! `btaot run`: native code in this process, with maps and helpers in user space.
+
+use crate::ebpf::Ebpf;
+use crate::failure::Failure;
+use crate::native_cli::Run;
+use crate::output;
+use btaot_abi::arch::Arch;
+use btaot_abi::native::encode;
+use btaot_codegen::native::{self, Entry, INSTRUCTIONS, Input, Ir, Options};
+use btaot_runtime::user::{Dump, Fault, Session, helper_name};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// What runs, for the message about a fault.
+static RUNNING: OnceLock<Running> = OnceLock::new();
+
+struct Running {
+    path: PathBuf,
+    program: String,
+    object: Vec<u8>,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Run) -> Result<(), Failure> {
+    let path = &arguments.object;
+    let file = fs::read(path).map_err(|error| Failure::file(path, "read", error))?;
+    let mut memory = match &arguments.memory {
+        Some(memory) => Some(fs::read(memory).map_err(|error| Failure::file(memory, "read", error))?),
+        None => None,
+    };
+    let (object, programs) = if is_native(&file) {
+        (file, None)
+    } else {
+        let ebpf = Ebpf::read(path, &file, arguments.btf.as_deref())?;
+        let maps = encode(&ebpf.maps);
+        let input = Input { object: &ebpf.object, lines: &ebpf.lines, maps: &maps };
+        let options = Options {
+            arch: Arch::host(),
+            level: arguments.level,
+            cpu: Some("native".to_owned()),
+            ir: Ir::No,
+        };
+        let made =
+            native::compile(&input, Entry::All, &options).map_err(|error| Failure::input(path, error))?;
+        let names = ebpf.object.programs.iter().map(|program| program.name.clone()).collect();
+        (made.object, Some(names))
+    };
+    let session = Session::new(&object).map_err(|error| Failure::input(path, error))?;
+    let programs: Vec<String> = programs.unwrap_or_else(|| session.programs().map(str::to_owned).collect());
+    let program = choose(path, arguments.program.as_deref(), &programs)?;
+    let _ = RUNNING.set(Running { path: path.clone(), program: program.to_owned(), object });
+    session.on_fault(report_fault).map_err(|error| Failure::input(path, error))?;
+    let count = arguments.repeat.unwrap_or(1);
+    let start = Instant::now();
+    let missing = || Failure::input(path, format!("has no program `{program}`"));
+    let result = session.run(program, memory.as_deref_mut(), count).ok_or_else(missing)?;
+    let elapsed = start.elapsed();
+    let mut text = format!("Output: {result}\n");
+    if arguments.repeat.is_some() {
+        let each = elapsed.as_nanos() as f64 / count as f64;
+        let _ = writeln!(text, "{count} runs, {each:.1} ns per run");
+    }
+    if arguments.dump_maps {
+        for dump in session.dump() {
+            show_map(&mut text, &dump);
+        }
+    }
+    output::print(&text)
+}
+
+/// Whether a file is a relocatable object of a machine that is not eBPF.
+fn is_native(file: &[u8]) -> bool {
+    const RELOCATABLE: [u8; 2] = [1, 0];
+    const BPF: [u8; 2] = [247, 0];
+    file.starts_with(b"\x7fELF") && file.get(16..18) == Some(&RELOCATABLE) && file.get(18..20) != Some(&BPF)
+}
+
+fn choose<'a>(path: &Path, wanted: Option<&str>, programs: &'a [String]) -> Result<&'a str, Failure> {
+    let list = || programs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match (wanted, programs) {
+        (Some(wanted), programs) => {
+            let found = programs.iter().find(|name| *name == wanted);
+            let missing = || Failure::input(path, format!("has no program `{wanted}`; it has {}", list()));
+            found.map(String::as_str).ok_or_else(missing)
+        }
+        (None, [only]) => Ok(only),
+        (None, []) => Err(Failure::input(path, "has no program")),
+        (None, _) => Err(Failure::input(path, format!("choose one with --program: {}", list()))),
+    }
+}
+
+/// Ends the process with a message about a memory access that failed.
+fn report_fault(fault: &Fault) -> ! {
+    let mut place = String::new();
+    if let Some(running) = RUNNING.get() {
+        let _ = write!(place, "{}: program `{}`", running.path.display(), running.program);
+        let line = fault.offset.and_then(|offset| native::line_at(&running.object, offset as u64));
+        if let Some(line) = line {
+            let _ = match line.file.strip_suffix(INSTRUCTIONS) {
+                Some(section) => write!(place, ": section `{section}`, instruction {}", line.line - 1),
+                None => write!(place, ": {}:{}", line.file, line.line),
+            };
+        }
+    }
+    let what = match (fault.is_stack, fault.helper) {
+        (true, _) => "the stack is exhausted: a function calls itself without an end".to_owned(),
+        (_, Some(helper)) => {
+            let name = helper_name(helper).unwrap_or("unknown");
+            format!(
+                "helper {helper} ({name}) was given a bad pointer: {:#x} cannot be accessed",
+                fault.address
+            )
+        }
+        (_, None) => format!("address {:#x} cannot be accessed", fault.address),
+    };
+    eprintln!("error: {place}: {what}");
+    std::process::exit(1);
+}
+
+fn show_map(text: &mut String, map: &Dump) {
+    let entries =
+        if map.rows.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", map.rows.len()) };
+    let _ = write!(text, "{} ({}): {entries}", map.name, map.kind);
+    if map.lost > 0 {
+        let _ = write!(text, ", {} lost", map.lost);
+    }
+    text.push('\n');
+    for row in &map.rows {
+        let values: Vec<String> = row.values.iter().map(|value| show_bytes(value)).collect();
+        let values = if values.len() > 1 { format!("[{}]", values.join(", ")) } else { values.concat() };
+        let _ = match row.key.is_empty() {
+            true => writeln!(text, "  {values}"),
+            false => writeln!(text, "  {}: {values}", show_bytes(&row.key)),
+        };
+    }
+}
+
+/// A number where the size allows it, otherwise the bytes.
+fn show_bytes(bytes: &[u8]) -> String {
+    if matches!(bytes.len(), 1 | 2 | 4 | 8) {
+        let number = bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        return number.to_string();
+    }
+    bytes.iter().fold("0x".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,13 @@
+//! eBPF objects as native code: `btaot build` and `btaot run`.
+
+mod elf;
+mod hostile;
+mod objects;
+mod vectors;
+
+use libtest_mimic::Trial;
+
+/// A test per promise of the two subcommands.
+pub fn trials() -> Vec<Trial> {
+    [vectors::trials(), objects::trials(), hostile::trials()].into_iter().flatten().collect()
+}
