@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 /// The files of `tests/FOLDER` that end in `.bt`, sorted by name.
 pub fn scripts(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
-    let mut found: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
+    let entries = std::fs::read_dir(&folder).expect("the folder is part of the repository");
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     found.retain(|path| path.extension().is_some_and(|ending| ending == "bt"));
     found.sort();
     found
