@@ -130,9 +130,6 @@ impl<'m> Session<'m> {
     /// Does everything up to loading the programs. Nothing is attached yet, and the child waits.
     pub fn load(script: &'m Script<'_>, options: &Options) -> Result<Self, StartError> {
         let metadata = &script.metadata;
-        if metadata.programs.is_empty() {
-            return Err(StartError::NoProbes);
-        }
         machine::lift_memory_lock_limit();
         machine::lift_descriptor_limit();
         let target = options.pid.map(open_process).transpose()?;
@@ -158,6 +155,9 @@ impl<'m> Session<'m> {
                 probes: &single_probes(metadata, &probes),
             },
         )?;
+        if metadata.programs.is_empty() {
+            return Err(StartError::NoProbes);
+        }
         let mut object = object::parse(script.object)?;
         let maps = Maps::create(&mut object, metadata, sizes, &filled)?;
         let btf = load_btf(&mut object);
