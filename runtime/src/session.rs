@@ -155,10 +155,10 @@ impl<'m> Session<'m> {
                 probes: &single_probes(metadata, &probes),
             },
         )?;
+        let mut object = object::parse(script.object)?;
         if metadata.programs.is_empty() {
             return Err(StartError::NoProbes);
         }
-        let mut object = object::parse(script.object)?;
         let maps = Maps::create(&mut object, metadata, sizes, &filled)?;
         let btf = load_btf(&mut object);
         let mut session = Self {
