@@ -2,12 +2,17 @@
 
 mod elf;
 mod hostile;
+mod interpreter;
 mod objects;
+mod random;
 mod vectors;
 
 use libtest_mimic::Trial;
 
 /// A test per promise of the two subcommands.
 pub fn trials() -> Vec<Trial> {
-    [vectors::trials(), objects::trials(), hostile::trials()].into_iter().flatten().collect()
+    [vectors::trials(), objects::trials(), hostile::trials(), random::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

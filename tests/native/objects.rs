@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         ("driver_links", &[], driver_links),
         ("every_instruction_set_version_runs", &[], every_instruction_set_version_runs),
         ("build_writes_what_it_says", &[], build_writes_what_it_says),
+        ("examples_link", &[Need::Program("make"), Need::Program("rustc")], examples_link),
     ];
     policy::table("native::objects", &[Need::Program("clang-19")], rows)
 }
@@ -140,5 +141,19 @@ fn build_writes_what_it_says(folder: &Path) -> Checked {
         each.split(' ').map(|name| format!("{} {name}", name.replace(".o", ".ll"))).collect();
     text::expect_equal("build -e", &with_ir.join(" "), &build(&["-e"], "ir")?)?;
     text::expect_equal("build --combined", "shapes.v3.bpf.native.o", &build(&["--combined"], "one")?)?;
+    Ok(())
+}
+
+/// One program in a C program, in a Rust program and in a shared library.
+fn examples_link(folder: &Path) -> Checked {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/link");
+    let mut make = Command::new("make");
+    make.args(["-s", "check"]).arg("-C").arg(example).arg(format!("OUT={}", folder.display()));
+    let compiler = btaot().get_program().to_string_lossy().into_owned();
+    let finished = process::run(make.arg(format!("BTAOT={compiler}")))?.expect_code(0)?;
+    // Sizes 1, 4, … 4096; then the shared library is called twice with 100 bytes.
+    let counted: String = (0..=12).step_by(2).map(|power| format!("2^{power}: 1\n")).collect();
+    let expected = format!("7 calls\n{counted}7 calls\n{counted}2 calls\n2^6: 2\n");
+    text::expect_equal("the examples' output", &expected, &finished.stdout)?;
     Ok(())
 }

@@ -14,19 +14,24 @@ use inkwell::values::{IntValue, PointerValue};
 use super::object::Session;
 use crate::native::Options;
 
-/// Checks a module and optimises it for a machine, with the vectorisers that the level has.
+/// Registers to values, common subexpressions, constants, dead code: passes whose time is linear.
+const QUICK_PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,sccp,adce,simplifycfg)";
+
+/// Checks a module and optimises it for a machine, with the vectorisers that the level has; without a level only by
+/// passes whose time is linear.
 pub fn optimise(
     session: &Session,
     module: &Module<'_>,
     machine: &TargetMachine,
-    level: u8,
+    level: Option<u8>,
 ) -> Result<(), String> {
     let options = PassBuilderOptions::create();
     options.set_loop_vectorization(true);
     options.set_loop_slp_vectorization(true);
     options.set_loop_interleaving(true);
     options.set_loop_unrolling(true);
-    session.run_passes(module, machine, &format!("default<O{level}>"), options)
+    let passes = level.map_or(QUICK_PASSES.to_owned(), |level| format!("default<O{level}>"));
+    session.run_passes(module, machine, &passes, options)
 }
 
 /// The code generator that the options ask for.

@@ -44,6 +44,9 @@ use crate::llvm::object::Session;
 use thiserror::Error;
 use unit::Unit;
 
+/// Functions of more instructions are compiled by passes whose time is linear: LLVM's usual ones take minutes.
+const HUGE: usize = 12_000;
+
 /// The symbol of a program that is alone in its object.
 pub const MAIN: &str = "bpf_main";
 
@@ -169,8 +172,14 @@ pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result
         unit.add_maps(input.maps);
     }
     unit.debug.finish();
+    let (level, machine) = if code.largest > HUGE {
+        let quick = Options { level: 0, ..options.clone() };
+        (None, native::target_machine(&quick).map_err(NativeError::Llvm)?)
+    } else {
+        (Some(options.level), machine)
+    };
     let raw = (options.ir == Ir::Raw).then(|| unit.module.print_to_string().to_string());
-    native::optimise(&session, &unit.module, &machine, options.level).map_err(NativeError::Llvm)?;
+    native::optimise(&session, &unit.module, &machine, level).map_err(NativeError::Llvm)?;
     code.check_relocated(&unit)?;
     let ir = match options.ir {
         Ir::Optimised => Some(unit.module.print_to_string().to_string()),
@@ -184,11 +193,13 @@ pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result
 struct Decoded<'a> {
     object: &'a Object,
     sections: BTreeMap<usize, Vec<Option<Op>>>,
+    /// Instructions of the largest function so far.
+    largest: usize,
 }
 
 impl<'a> Decoded<'a> {
     fn new(object: &'a Object) -> Self {
-        Self { object, sections: BTreeMap::new() }
+        Self { object, sections: BTreeMap::new(), largest: 0 }
     }
 
     /// Lifts a program and all functions that it refers to and that have no code yet.
@@ -225,6 +236,8 @@ impl<'a> Decoded<'a> {
         }
         let ops = &self.sections[&place.section];
         let flow = flow::trace(ops, place.slot, code.bounds(place.slot)).map_err(invalid)?;
+        let size = flow.blocks.iter().map(|block| block.slots.len()).sum();
+        self.largest = self.largest.max(size);
         lift::lift(unit, function, place, signature, (ops, &flow))?;
         Ok(())
     }
