@@ -18,11 +18,11 @@ git                records the revision; the tests list the files of the reposit
 packages_for_test='
 binutils           strip and readelf: a tool has to survive stripping
 bpftool            counts instructions, loads the extracted object, shows that maps are frozen
-clang-19           compiles eBPF objects for the tests of native code
+clang-19           compiles C to eBPF: objects that the loader and the native back end are tested with
 busybox-static     the user land of the test machines
 qemu-system-x86    boots other kernels without touching this one
 python3            the benchmark
-gcc-aarch64-linux-gnu  links native code for aarch64 in the tests
+gcc-aarch64-linux-gnu links native code for aarch64 in the tests
 libc6-dev-arm64-cross  the C library for it
 qemu-user-static   runs it
 bsdutils           script: a pseudo terminal for the readline test

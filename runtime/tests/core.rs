@@ -20,7 +20,7 @@ fn relocated(object: &[u8], types: &[u8]) -> Vec<(u8, i16, i32)> {
 fn mini_btf_relocates_like_the_whole() {
     let Some(object) = support::build("core.bpf.c") else { return };
     let Ok(kernel) = std::fs::read("/sys/kernel/btf/vmlinux") else {
-        return println!("skipped: this kernel has no BTF");
+        return support::skip("this kernel has no BTF");
     };
     let btf = Btf::scan(&kernel, None).expect("valid");
     let mut mini = MiniBtf::new();

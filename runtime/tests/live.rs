@@ -118,7 +118,7 @@ fn uprobes_by_perf_events() {
 
 fn uprobes_maps_constants_and_core(features: Vec<(KernelFeature, bool)>) {
     if !is_root() {
-        return println!("skipped: not root");
+        return support::skip("not root");
     }
     let Some(object) = support::build("uprobe.bpf.c") else { return };
     let _turn = TURN.lock();
@@ -205,7 +205,7 @@ fn refusal(object: &[u8], program: Program) -> StartError {
 #[test]
 fn tracepoints_of_several_layouts() {
     if !is_root() {
-        return println!("skipped: not root");
+        return support::skip("not root");
     }
     let Some(object) = support::build("layouts.bpf.c") else { return };
     // `count` stands behind three arguments in one record and behind two in the other.
@@ -234,7 +234,7 @@ fn tracepoints_of_several_layouts() {
 #[test]
 fn refusals_name_the_place_and_the_cause() {
     if !is_root() {
-        return println!("skipped: not root");
+        return support::skip("not root");
     }
     let Some(object) = support::build("layouts.bpf.c") else { return };
     let (name, target) = tracepoint("syscalls", "sys_enter_write");

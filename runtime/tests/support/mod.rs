@@ -9,9 +9,15 @@ pub fn build(source: &str) -> Option<Vec<u8>> {
     let mut clang = Command::new("clang-19");
     clang.args(["-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Werror", "-o", "-", "-c"]);
     let Ok(output) = clang.arg(source).output() else {
-        println!("skipped: no clang-19");
+        skip("no clang-19");
         return None;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(output.stdout)
+}
+
+/// Says why a test ends early. Under `BTAOT_REQUIRE=all` it fails instead: nothing may go untested in silence.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("BTAOT_REQUIRE").is_none_or(|value| value != "all"), "{reason}");
+    println!("skipped: {reason}");
 }
