@@ -64,25 +64,23 @@ def cpu_time_ms(pid):
     return total / 1e6
 
 
-def ring_bytes(pid):
-    """The size of the ring buffer that a process holds; 0 when it has none. 27 is BPF_MAP_TYPE_RINGBUF."""
-    total = 0
-    for number in os.listdir("/proc/%d/fdinfo" % pid):
-        try:
-            with open("/proc/%d/fdinfo/%s" % (pid, number)) as file:
-                fields = dict(line.split(None, 1) for line in file if len(line.split(None, 1)) == 2)
-        except OSError:
-            continue
-        if fields.get("map_type:", "").strip() == "27":
-            total += int(fields["max_entries:"])
+def ring_resident(pid):
+    """The resident bytes of a process's mappings of BPF maps; those of a ring count at most twice, as it is mapped twice."""
+    total, inside = 0, False
+    with open("/proc/%d/smaps" % pid) as file:
+        for line in file:
+            if "-" in line.split(None, 1)[0]:
+                inside = "bpf-map" in line
+            elif inside and line.startswith("Rss:"):
+                total += int(line.split()[1]) * 1024
     return total
 
 
 def peak_resident(pid):
-    """VmHWM less the ring, whose pages are mapped twice and belong to the kernel."""
+    """VmHWM less the ring, whose pages belong to the kernel."""
     with open("/proc/%d/status" % pid) as file:
         peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
-    return peak - 2 * ring_bytes(pid)
+    return peak - ring_resident(pid)
 
 
 def start_up(tool):

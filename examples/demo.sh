@@ -16,7 +16,9 @@ demo() {
     "$btaot" "examples/$name.bt" -o "$tools/$name"
     printf '  %s: %s bytes, static\n' "$name" "$(stat -c %s "$tools/$name")"
     printf '$ ./%s' "$name"
-    printf ' %q' "$@"
+    for word in "$@"; do
+        case $word in *' '*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
     printf '\n'
     # The middle of a long output says nothing new.
     "$tools/$name" "$@" | awk 'NR <= 12 { print; next } { kept[NR] = $0 }
@@ -24,7 +26,7 @@ demo() {
 }
 
 demo greet 3 world
-demo mallocs -c '/bin/ls -l /usr/bin'
+demo mallocs -c '/bin/ls -l /etc'
 if [ -e /sys/kernel/tracing/events ]; then
     demo opens -c '/bin/cat /etc/hostname /no/such/file'
     demo reads -c '/usr/bin/md5sum /usr/bin/bash'
