@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use btaot_frontend::diagnostic::{Color, Format, render};
 use btaot_frontend::{Code, Diagnostic, Severity, Sources};
-use btaot_semantic::{Options, Target};
+use btaot_semantic::{Analysis, Options, Target};
 
 use crate::cli::{Check, MessageFormat};
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
     let options = Options { allow_unsafe: arguments.allow_unsafe };
     let found = btaot_frontend::parse(sources.get(file))
         .and_then(|script| btaot_semantic::analyze(&script, &sources, target, &options));
-    let mut diagnostics = found.map_or_else(|problems| problems, |analysis| analysis.warnings);
+    let mut diagnostics = found.map_or_else(|problems| problems, messages);
     for diagnostic in &mut diagnostics {
         // The compiler only takes note of it, because the tool may run elsewhere.
         if diagnostic.code == Code::AbsentHere {
@@ -41,6 +41,15 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
         Severity::Note => false,
     };
     Ok(if diagnostics.iter().any(rejects) { Outcome::Rejected } else { Outcome::Done })
+}
+
+/// What there is to say of a script without mistakes.
+fn messages(analysis: Analysis) -> Vec<Diagnostic> {
+    let mut later = analysis.later;
+    for diagnostic in &mut later {
+        diagnostic.severity = Severity::Note;
+    }
+    [analysis.warnings, later].concat()
 }
 
 fn show(diagnostics: &[Diagnostic], sources: &Sources, format: MessageFormat) -> Result<(), Failure> {

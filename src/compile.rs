@@ -33,6 +33,9 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let analysis = btaot_semantic::analyze(&script, &sources, &target, &btaot_semantic::Options::default())
         .map_err(|errors| reject(&sources, &errors))?;
     report(&sources, &analysis.warnings);
+    if !analysis.later.is_empty() {
+        return Err(reject(&sources, &analysis.later));
+    }
     let program = &analysis.program;
     match arguments.emit {
         Some(Stage::Program) => show(arguments, program.to_string()),

@@ -32,13 +32,15 @@ pub struct Options {
     pub allow_unsafe: bool,
 }
 
-/// A script that can be compiled.
+/// A script without mistakes.
 #[derive(Clone, Debug)]
 pub struct Analysis {
     /// The typed script.
     pub program: Program,
     /// Warnings and notes, in the order of their discovery.
     pub warnings: Vec<Diagnostic>,
+    /// What is right, but cannot be compiled yet, as errors; the program is only whole when there is none.
+    pub later: Vec<Diagnostic>,
 }
 
 /// Checks a script and gives everything in it a type.
@@ -75,7 +77,7 @@ pub fn analyze(
         bodies: outcome.bodies,
         positional: outcome.positional,
     };
-    Ok(Analysis { program, warnings: diagnostics })
+    Ok(Analysis { program, warnings: diagnostics, later: outcome.later })
 }
 
 /// Parts of a script that this release cannot compile.

@@ -28,11 +28,11 @@ use crate::Options;
 use crate::config::Settings;
 use crate::location::location;
 use crate::probes::{Clause, Group, Layout, events};
-use crate::program::{Body, Context, Location, VarId, Variable};
+use crate::program::{Body, Context, ExprKind, Location, VarId, Variable};
 use crate::structs::Catalog;
 use crate::ty::Ty;
 use crate::types::{StructId, Type};
-use crate::value::Stop;
+use crate::value::{Stop, Value};
 
 pub(crate) use maps::{MapState, Shape};
 
@@ -50,6 +50,8 @@ pub(crate) struct Outcome {
     pub positional: u32,
     /// Everything there is to say.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is right, but cannot be compiled yet.
+    pub later: Vec<Diagnostic>,
 }
 
 /// The state of a walk.
@@ -66,6 +68,8 @@ pub(crate) struct Checker<'a, 't> {
     allow_unsafe: bool,
     positional: u32,
     diagnostics: Vec<Diagnostic>,
+    /// Constructs that are right, but cannot be compiled yet.
+    later: Vec<Diagnostic>,
     /// A type changed in this round.
     changed: bool,
     /// The last round.
@@ -126,6 +130,7 @@ pub(crate) fn check(
         allow_unsafe: options.allow_unsafe,
         positional: 0,
         diagnostics: Vec::new(),
+        later: Vec::new(),
         changed: false,
         last: false,
         define: None,
@@ -146,7 +151,13 @@ pub(crate) fn check(
     checker.declare_maps(declarations);
     let bodies = checker.round(clauses);
     checker.check_declarations(declarations);
-    Outcome { bodies, maps: checker.maps, positional: checker.positional, diagnostics: checker.diagnostics }
+    Outcome {
+        bodies,
+        maps: checker.maps,
+        positional: checker.positional,
+        diagnostics: checker.diagnostics,
+        later: checker.later,
+    }
 }
 
 impl BodyState {
@@ -240,7 +251,25 @@ impl Checker<'_, '_> {
         self.report(Diagnostic::warning(code, span, message));
     }
 
-    /// Something of the language that this release cannot compile.
+    /// Notes a construct that is right, but that this release cannot compile; checking goes on with a
+    /// [`Checker::placeholder`].
+    fn later(&mut self, span: Span, what: &str) {
+        if !self.last {
+            return;
+        }
+        let message = format!("{what} cannot be compiled yet");
+        let diagnostic = Diagnostic::error(Code::NotSupportedYet, self.define.unwrap_or(span), message);
+        if !self.later.contains(&diagnostic) {
+            self.later.push(diagnostic);
+        }
+    }
+
+    /// Stands for a value of a type that no code is made for.
+    fn placeholder(&self, ty: Ty, span: Span) -> Value {
+        Value::new(ty, ExprKind::Int(0), self.location(span))
+    }
+
+    /// Something of the language that is not known to this release.
     fn not_yet<T>(&mut self, span: Span, what: &str) -> Result<T, Stop> {
         self.error(Code::NotSupportedYet, span, format!("{what} is not supported yet"))
     }

@@ -64,7 +64,8 @@ impl Checker<'_, '_> {
                 Ok(Value::new(Ty::U64, ExprKind::Event(EventValue::Nsecs), self.location(span)))
             }
             Some(ClockMode::Monotonic | ClockMode::Tai | ClockMode::SwTai) => {
-                self.not_yet(span, &format!("the clock `{word}`"))
+                self.later(span, &format!("the clock `{word}`"));
+                Ok(self.placeholder(Ty::U64, span))
             }
             None => self.unknown_mode(word, ClockMode::names().collect(), arguments[0].span),
         }
@@ -79,7 +80,10 @@ impl Checker<'_, '_> {
             Some(PidMode::Current) => {
                 Ok(Value::new(Ty::int(4, false), ExprKind::Event(event), self.location(span)))
             }
-            Some(PidMode::Init) => self.not_yet(span, "the initial PID namespace"),
+            Some(PidMode::Init) => {
+                self.later(span, "a number of the initial PID namespace");
+                Ok(self.placeholder(Ty::int(4, false), span))
+            }
             None => self.unknown_mode(word, PidMode::names().collect(), arguments[0].span),
         }
     }
