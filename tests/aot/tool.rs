@@ -23,6 +23,13 @@ pub fn trials() -> Vec<Trial> {
         ("absent_command_and_process_are_refused", &[], absent_command_and_process_are_refused),
         ("command_is_run_without_a_shell", &[], command_is_run_without_a_shell),
         ("missing_rights_are_one_clear_line", &[Need::Program("setpriv")], missing_rights_are_one_clear_line),
+        (
+            "kernel_without_types_is_one_clear_line",
+            &[Need::Program("unshare")],
+            kernel_without_types_is_one_clear_line,
+        ),
+        ("verbose_tells_of_programs_and_maps", &[], verbose_tells_of_programs_and_maps),
+        ("closed_output_ends_the_tool", &[], closed_output_ends_the_tool),
     ];
     policy::table("aot::tool", &[Need::Root], rows)
 }
@@ -158,6 +165,40 @@ fn missing_rights_are_one_clear_line(folder: &Path) -> Checked {
         return Err("it runs without rights".into());
     }
     expect_line(&finished, "CAP_BPF")
+}
+
+/// A tool that reads a kernel structure where the kernel does not tell its types.
+fn kernel_without_types_is_one_clear_line(folder: &Path) -> Checked {
+    let tool = compile_text("BEGIN { printf(\"%d\\n\", curtask->tgid); exit(); }", folder, "tool")?;
+    let hide = "mount -t tmpfs tmpfs /sys/kernel/btf && exec \"$0\"";
+    let finished = process::run(Command::new("unshare").args(["-m", "sh", "-c", hide]).arg(&tool))?;
+    expect_no_panic(&finished)?;
+    if finished.code == Some(0) {
+        return Err("it runs without types".into());
+    }
+    expect_line(&finished, "BTF")
+}
+
+fn verbose_tells_of_programs_and_maps(folder: &Path) -> Checked {
+    let tool = compile_text("BEGIN { @values[1] = 1; clear(@values); exit(); }", folder, "tool")?;
+    let finished = run(&tool, &["-v"])?.expect_code(0)?;
+    for word in ["begin", "at_values"] {
+        if !finished.stderr.contains(word) {
+            return Err(format!("no {word:?} on standard error:\n{}", finished.stderr).into());
+        }
+    }
+    Ok(())
+}
+
+/// Who reads the output may stop at any time; then there is nothing left to do, and nothing to say.
+fn closed_output_ends_the_tool(folder: &Path) -> Checked {
+    let tool = compile_text("interval:ms:1 { printf(\"tick\\n\"); }", folder, "tool")?;
+    let finished = process::run(Command::new("sh").args(["-c", "\"$0\" -q | head -n 1"]).arg(&tool))?;
+    expect_no_panic(&finished)?;
+    let finished = finished.expect_code(0)?;
+    text::expect_equal("standard output", "tick\n", &finished.stdout)?;
+    text::expect_equal("standard error", "", &finished.stderr)?;
+    Ok(())
 }
 
 /// One line on standard error that holds `word`.
