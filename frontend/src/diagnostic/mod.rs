@@ -4,6 +4,7 @@
 
 mod code;
 mod explain;
+mod label;
 mod render;
 
 pub use code::Code;
@@ -55,7 +56,7 @@ pub struct Diagnostic {
     pub message: String,
     /// The primary place.
     pub span: Span,
-    /// What stands at the primary place, beside the underline; empty for nothing.
+    /// What stands at the primary place, beside the underline; empty for what [`Diagnostic::primary_label`] derives.
     pub label: String,
     /// Other places.
     pub labels: Vec<Label>,
@@ -130,6 +131,21 @@ impl Diagnostic {
     pub fn with_hint_opt(mut self, hint: Option<String>) -> Self {
         self.hint = hint.or(self.hint);
         self
+    }
+
+    /// What is shown beside the underline of the primary place; never empty.
+    #[must_use]
+    pub fn primary_label(&self) -> &str {
+        let inside = |label: &Label| {
+            let (outer, inner) = (self.span, label.span);
+            inner.file == outer.file && inner != outer && outer.start <= inner.start && inner.end <= outer.end
+        };
+        match self.label.as_str() {
+            // The other label has the exact place and says what is wrong with it.
+            "" if self.labels.iter().any(inside) => "inside this",
+            "" => self.code.label(),
+            own => own,
+        }
     }
 
     /// Whether compiling must fail.

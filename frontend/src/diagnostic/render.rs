@@ -55,9 +55,7 @@ fn text(diagnostic: &Diagnostic, sources: &Sources, texts: &mut Texts<'_>, color
     };
     let config = Config::default().with_index_type(IndexType::Byte).with_color(color == Color::Always);
     let place = |span: Span| (span.file, drawable(sources.get(span.file), span));
-    // Without a message ariadne does not underline the place.
-    let label = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
-    let primary = Mark::new(place(diagnostic.span)).with_color(ink).with_message(label);
+    let primary = Mark::new(place(diagnostic.span)).with_color(ink).with_message(diagnostic.primary_label());
     let mut report = Report::build(kind, place(diagnostic.span))
         .with_config(config)
         .with_code(diagnostic.code)
@@ -187,7 +185,7 @@ fn as_json(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
         "code": diagnostic.code.number(),
         "message": diagnostic.message,
         "at": place(diagnostic.span),
-        "label": diagnostic.label,
+        "label": diagnostic.primary_label(),
         "labels": diagnostic.labels.iter().map(label).collect::<Vec<_>>(),
         "notes": diagnostic.notes,
         "hint": diagnostic.hint,
