@@ -3,42 +3,120 @@
 //! In `tests/ui/NAME.bt` every line with a mistake carries `//~ ERROR code` (or `WARNING`, `NOTE`); the file
 //! `NAME.stderr` beside it holds the whole rendering. Both must agree with the compiler, which exits
 //! with 1 and leaves no tool when there is an error. `UPDATE=1` rewrites the rendering, never the annotations.
+//!
+//! The script is compiled, or with `//@ check: OPTIONS` looked at by `btaot check OPTIONS`; `//@ needs: tracefs` says what
+//! the machine must have. The files of a folder
+//! `tests/ui/NAME/` lie beside it. `tests/ui/no-script.txt` names the codes that no script can provoke, with the reason;
+//! every other code has a case.
 
 use crate::support::policy;
 use crate::support::{Checked, cases, compiler, process, scratch};
+use btaot_frontend::Code;
 use libtest_mimic::Trial;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// A test per script.
+/// A test per script, and one that looks for codes without a script.
 pub fn trials() -> Vec<Trial> {
-    cases::scripts("ui").into_iter().map(trial).collect()
+    let complete = policy::trial("ui::every_code_has_a_case", [], every_code_has_a_case);
+    cases::scripts("ui").into_iter().map(trial).chain([complete]).collect()
+}
+
+fn every_code_has_a_case() -> Checked {
+    let mut shown = BTreeSet::new();
+    for script in cases::scripts("ui") {
+        shown.extend(annotations(&std::fs::read_to_string(script)?).into_iter().map(|mark| mark.code));
+    }
+    let excused = include_str!("ui/no-script.txt");
+    let excused = excused.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let mut problems = Vec::new();
+    let mut without = BTreeSet::new();
+    for line in excused {
+        match line.split_once(": ") {
+            Some((code, reason)) if Code::lookup(code).is_some() && reason.len() > 10 => {
+                without.insert(code.to_owned());
+            }
+            _ => problems.push(format!("not `CODE: reason` in no-script.txt: {line}")),
+        }
+    }
+    for code in Code::ALL.iter().map(|code| code.number()) {
+        match (shown.contains(code), without.contains(code)) {
+            (false, false) => problems.push(format!("{code} has no case in tests/ui")),
+            (true, true) => problems.push(format!("{code} has a case, so no-script.txt must not name it")),
+            _ => {}
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
 }
 
 fn trial(script: PathBuf) -> Trial {
     let name = cases::name("ui", &script);
     let case = name.clone();
-    policy::trial(name, [], move || check(&case, &script))
+    let text = std::fs::read_to_string(&script).unwrap_or_default();
+    let names = directive(&text, "needs").unwrap_or_default().split_whitespace();
+    match names.map(policy::Need::from_name).collect::<Result<Vec<_>, _>>() {
+        Ok(needs) => policy::trial(name, needs, move || check(&case, &script)),
+        Err(problem) => Trial::test(name, move || Err(problem.into())),
+    }
 }
 
 fn check(name: &str, script: &Path) -> Checked {
     let folder = scratch::folder(name)?;
     let file = script.file_name().unwrap_or_default();
     std::fs::copy(script, folder.join(file))?;
-    // The relative name keeps machine paths out of the rendering.
-    let command = &mut compiler::btaot();
-    let finished = process::run(command.current_dir(&folder).arg(file).args(["-o", "tool"]))?;
+    copy_beside(&script.with_extension(""), &folder)?;
+    let text = std::fs::read_to_string(script)?;
+    let compiles = directive(&text, "check").is_none();
+    let finished = process::run(&mut command(&text, &folder, file.as_ref()))?;
     compiler::expect_no_panic(&finished)?;
-    let annotated = annotations(&std::fs::read_to_string(script)?);
+    let annotated = annotations(&text);
     let reported = headings(&finished.stderr, &file.to_string_lossy());
     if annotated != reported {
         return Err(format!("annotated {annotated:?}\nreported  {reported:?}\n{}", finished.stderr).into());
     }
     let is_error = annotated.iter().any(|mark| mark.severity == "ERROR");
-    if folder.join("tool").exists() == is_error {
-        return Err(format!("errors: {is_error}, yet a tool was written: {}", !is_error).into());
+    if folder.join("tool").exists() != (compiles && !is_error) {
+        return Err(
+            format!("errors: {is_error}, yet a tool was written: {}", folder.join("tool").exists()).into()
+        );
     }
     let finished = finished.expect_code(i32::from(is_error))?;
     cases::expect_file(&script.with_extension("stderr"), &finished.stderr)?;
+    Ok(())
+}
+
+/// What looks at the script. The relative name keeps machine paths out of the rendering.
+fn command(text: &str, folder: &Path, file: &Path) -> Command {
+    let mut command = compiler::btaot();
+    command.current_dir(folder);
+    match directive(text, "check") {
+        Some(options) => command.arg("check").args(options.split_whitespace()).arg(file),
+        None => command.arg(file).args(["-o", "tool"]),
+    };
+    command
+}
+
+/// What stands behind `//@ KEY:`.
+fn directive<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("//@ "));
+    lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+}
+
+/// Copies the files of `from`, which need not exist, into `to`.
+fn copy_beside(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir_all(to.join(entry.file_name()))?;
+            copy_beside(&entry.path(), &to.join(entry.file_name()))?;
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
     Ok(())
 }
 

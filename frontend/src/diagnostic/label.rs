@@ -59,7 +59,7 @@ impl Code {
     /// The same for types, values and calls.
     fn label_of_value(self) -> &'static str {
         match self {
-            Self::TypeMismatch => "has another type",
+            Self::TypeMismatch | Self::MapKeyMismatch | Self::MapValueMismatch => "has another type",
             Self::BadOperand => "does not work on this type",
             Self::BadCast => "cannot be cast",
             Self::LiteralOutOfRange => "out of range",
@@ -69,9 +69,7 @@ impl Code {
             Self::NoValue => "gives no value",
             Self::IncompleteType => "its layout is not known",
             Self::TooLarge => "too large",
-            Self::MapKeyMismatch => "has another type",
-            Self::MapValueMismatch => "has another type",
-            Self::BadMapDeclaration => "not a declaration",
+            Self::BadMapDeclaration => "this declaration",
             Self::AggregationMisused => "used as a value",
             Self::WrongArgumentCount => "called here",
             Self::BadArgument => "this argument",
@@ -83,7 +81,7 @@ impl Code {
             Self::BadReturn => "does not fit",
             Self::UserFailure => "called here",
             Self::UnknownConfigKey => "no such setting",
-            Self::BadConfigValue => "this value",
+            Self::BadConfigValue => "this setting",
             code => code.label_of_advice(),
         }
     }

@@ -59,12 +59,15 @@ fn text(diagnostic: &Diagnostic, sources: &Sources, texts: &mut Texts<'_>, color
     let mut report = Report::build(kind, place(diagnostic.span))
         .with_config(config)
         .with_code(diagnostic.code)
-        .with_message(&diagnostic.message)
-        .with_label(primary);
+        .with_message(&diagnostic.message);
+    let mut marks = vec![(diagnostic.span, primary)];
     for label in &diagnostic.labels {
         let mark = Mark::new(place(label.span)).with_color(ariadne::Color::Cyan).with_message(&label.message);
-        report = report.with_label(mark);
+        marks.push((label.span, mark));
     }
+    // ariadne starts another excerpt of the file wherever a label does not follow the one before.
+    marks.sort_by_key(|(span, _)| (span.file != diagnostic.span.file, span.file, span.end));
+    report = report.with_labels(marks.into_iter().map(|(_, mark)| mark));
     for note in &diagnostic.notes {
         report = report.with_note(note);
     }

@@ -133,7 +133,9 @@ impl<'s> Failure<'s> {
         let problem =
             Diagnostic::error(Code::UnclosedBracket, end, format!("the script ends inside `{bracket}`"));
         Some(
-            problem.with_secondary(self.source.span(at, at + 1), format!("this `{bracket}` is never closed")),
+            problem
+                .with_label("the script ends here")
+                .with_secondary(self.source.span(at, at + 1), format!("this `{bracket}` is never closed")),
         )
     }
 
