@@ -30,6 +30,7 @@ lint: ## formatting and lints, as in continuous integration
 bench: build ## measure against the budgets; fails when one is exceeded
 	@.ci/setup.sh test
 	bench/budgets.py --btaot target/release/btaot
+	$(CARGO) bench --locked --bench native
 
 clean: ## remove what cargo built
 	$(CARGO) clean

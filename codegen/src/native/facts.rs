@@ -9,6 +9,7 @@
 use super::abi::TAIL_CALL;
 use super::flow::Flow;
 use super::insn::{Arith, Atomic, Callee, FRAME_POINTER, Op, Operand, Reg, Wide};
+use super::narrow;
 
 /// Registers, r0 to r10.
 pub const REGISTERS: usize = 11;
@@ -36,13 +37,33 @@ pub type Set = u16;
 pub struct Facts {
     /// The ranks when the block starts.
     pub ranks: Vec<Ranks>,
+    /// The registers that hold a 32-bit number when the block starts: their upper half is zero.
+    pub narrow: Vec<Set>,
     /// The registers that are read after the block's end before they are written.
     pub live_out: Vec<Set>,
     /// The registers whose value at the block's end is used as an address later.
     demand_out: Vec<Set>,
 }
 
+/// Which slots of a register hold its value when a block starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// That for numbers.
+    pub int: bool,
+    /// That for 32-bit numbers.
+    pub narrow: bool,
+    /// That for pointers.
+    pub pointer: bool,
+}
+
 impl Facts {
+    /// The slots that a block finds a register in.
+    pub fn slots(&self, block: usize, register: Reg) -> Slots {
+        let rank = self.ranks[block][usize::from(register)];
+        let narrow = self.narrow[block] & bit(register) != 0;
+        Slots { int: rank != Rank::Pointer && !narrow, narrow, pointer: rank != Rank::Number }
+    }
+
     /// For each slot of a block: the registers whose value behind it is used as an address later.
     pub fn demands(&self, ops: &[Option<Op>], block: usize) -> Vec<Set> {
         let mut demand = self.demand_out[block];
@@ -162,9 +183,15 @@ fn loaded(bytes: u32) -> Rank {
     if bytes == 8 { Rank::Unknown } else { Rank::Number }
 }
 
-/// Analyses a function whose registers have the ranks `entry` when it starts.
-pub fn analyse(ops: &[Option<Op>], flow: &Flow, entry: Ranks, relocated: impl Fn(usize) -> bool) -> Facts {
-    let mut ranks = forward(ops, flow, entry, relocated);
+/// Analyses a function whose registers have the ranks `entry` when it starts, and are zero but for the arguments.
+pub fn analyse(
+    ops: &[Option<Op>],
+    flow: &Flow,
+    (entry, arguments): (Ranks, Set),
+    relocated: impl Fn(usize) -> bool,
+) -> Facts {
+    let mut ranks = forward(ops, flow, entry, &relocated);
+    let narrow = narrow::analyse(ops, flow, narrow::ALL & !arguments, &relocated);
     let (reads, writes): (Vec<Set>, Vec<Set>) =
         flow.blocks.iter().map(|block| summary(&ops[block.slots.clone()])).unzip();
     let (_, live_out) = backward(flow, |block, live| reads[block] | (live & !writes[block]));
@@ -175,7 +202,7 @@ pub fn analyse(ops: &[Option<Op>], flow: &Flow, entry: Ranks, relocated: impl Fn
     for (ranks, demand) in ranks.iter_mut().zip(demand_in) {
         settle(ranks, demand);
     }
-    Facts { ranks, live_out, demand_out }
+    Facts { ranks, narrow, live_out, demand_out }
 }
 
 fn forward(ops: &[Option<Op>], flow: &Flow, entry: Ranks, relocated: impl Fn(usize) -> bool) -> Vec<Ranks> {

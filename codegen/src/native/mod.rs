@@ -6,7 +6,7 @@
 //! | `object`, `relocate` | read the ELF file |
 //! | `patch` | writes resolved CO-RE relocations into instructions |
 //! | `insn` | decodes instructions and refuses invalid ones |
-//! | `flow`, `facts` | blocks of a function, liveness, which registers hold pointers |
+//! | `flow`, `facts`, `narrow` | blocks of a function, liveness, which registers hold pointers, which 32-bit numbers |
 //! | `lift` | instructions to LLVM IR |
 //! | `unit`, `abi`, `debug` | the module around the functions: data, externals, lines |
 //! | `line_table` | finds the line of an instruction in a finished object |
@@ -20,6 +20,7 @@ mod flow;
 mod insn;
 mod lift;
 mod line_table;
+mod narrow;
 mod object;
 mod patch;
 mod relocate;

@@ -1,5 +1,6 @@
 //! Arithmetic.
 
+use super::state::Forms;
 use super::{Built, Lifter};
 use crate::llvm::native;
 use crate::native::facts::Rank;
@@ -11,18 +12,21 @@ use inkwell::values::IntValue;
 impl<'ctx> Lifter<'_, '_, 'ctx> {
     /// An operand, as wide as the operation.
     pub(super) fn operand(&mut self, wide: bool, operand: Operand) -> Built<IntValue<'ctx>> {
-        let value = match operand {
-            Operand::Imm(value) => self.constant(value),
-            Operand::Reg(register) => self.int(register)?,
-        };
-        if wide { Ok(value) } else { self.builder.build_int_truncate(value, self.bits(32), "") }
+        match (operand, wide) {
+            (Operand::Imm(value), true) => Ok(self.constant(value)),
+            (Operand::Imm(value), false) => Ok(self.bits(32).const_int(value as u32 as u64, false)),
+            (Operand::Reg(register), true) => self.int(register),
+            (Operand::Reg(register), false) => self.low(register),
+        }
     }
 
     /// Gives a register the result of an operation; a narrow one clears the upper half.
-    fn set(&mut self, wide: bool, dst: Reg, value: IntValue<'ctx>) -> Built<()> {
-        let value = if wide { value } else { self.builder.build_int_z_extend(value, self.bits(64), "")? };
-        self.state.set_int(dst, value);
-        Ok(())
+    fn set(&mut self, wide: bool, dst: Reg, value: IntValue<'ctx>) {
+        if wide {
+            self.state.set_int(dst, value);
+        } else {
+            self.state.set_narrow(dst, value);
+        }
     }
 
     pub(super) fn arith(&mut self, wide: bool, op: Arith, dst: Reg, src: Operand) -> Built<()> {
@@ -32,7 +36,8 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         let left = self.operand(wide, Operand::Reg(dst))?;
         let right = self.operand(wide, src)?;
         let value = self.number(op, left, right)?;
-        self.set(wide, dst, value)
+        self.set(wide, dst, value);
+        Ok(())
     }
 
     /// An addition to a pointer, as an offset from it; whether it was one.
@@ -64,7 +69,7 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
             // It may be a number after all: keep that form as plain arithmetic.
             let start = self.int(base)?;
             let int = self.builder.build_int_add(start, distance, "")?;
-            self.state.set_both(dst, int, pointer);
+            self.state.set(dst, Forms { int: Some(int), pointer: Some(pointer), ..Forms::default() });
         }
         Ok(true)
     }
@@ -132,19 +137,17 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
     pub(super) fn negate(&mut self, wide: bool, dst: Reg) -> Built<()> {
         let value = self.operand(wide, Operand::Reg(dst))?;
         let value = self.builder.build_int_neg(value, "")?;
-        self.set(wide, dst, value)
+        self.set(wide, dst, value);
+        Ok(())
     }
 
     pub(super) fn mov(&mut self, wide: bool, dst: Reg, src: Operand) -> Built<()> {
         match src {
             Operand::Reg(src) if wide => match self.rank(src) {
-                Rank::Number => {
-                    let value = self.int(src)?;
-                    self.state.set_int(dst, value);
-                }
+                Rank::Number => self.state.copy_number(&self.builder, dst, src)?,
                 Rank::Unknown => {
                     let (int, pointer) = (self.int(src)?, self.pointer(src)?);
-                    self.state.set_both(dst, int, pointer);
+                    self.state.set(dst, Forms { int: Some(int), pointer: Some(pointer), ..Forms::default() });
                 }
                 Rank::Pointer => {
                     let pointer = self.pointer(src)?;
@@ -153,32 +156,37 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
             },
             src => {
                 let value = self.operand(wide, src)?;
-                self.set(wide, dst, value)?;
+                self.set(wide, dst, value);
             }
         }
         Ok(())
     }
 
     pub(super) fn mov_signed(&mut self, wide: bool, dst: Reg, src: Reg, bits: u32) -> Built<()> {
-        let value = self.int(src)?;
-        let low = self.builder.build_int_truncate(value, self.bits(bits), "")?;
+        let value = self.low(src)?;
+        let low =
+            if bits == 32 { value } else { self.builder.build_int_truncate(value, self.bits(bits), "")? };
         let width = self.bits(if wide { 64 } else { 32 });
         let value = self.builder.build_int_s_extend(low, width, "")?;
-        self.set(wide, dst, value)
+        self.set(wide, dst, value);
+        Ok(())
     }
 
     pub(super) fn swap(&mut self, dst: Reg, bits: u32, order: Swap) -> Built<()> {
-        let value = self.int(dst)?;
         let width = self.bits(bits);
-        let low = if bits == 64 { value } else { self.builder.build_int_truncate(value, width, "")? };
+        let low = match bits {
+            64 => self.int(dst)?,
+            32 => self.low(dst)?,
+            _ => {
+                let low = self.low(dst)?;
+                self.builder.build_int_truncate(low, width, "")?
+            }
+        };
         let ordered = match order {
             Swap::ToLittle => low,
             Swap::ToBig | Swap::Always => self.reversed(width, low)?,
         };
-        let value =
-            if bits == 64 { ordered } else { self.builder.build_int_z_extend(ordered, self.bits(64), "")? };
-        self.state.set_int(dst, value);
-        Ok(())
+        self.receive(dst, ordered)
     }
 
     fn reversed(&mut self, width: IntType<'ctx>, value: IntValue<'ctx>) -> Built<IntValue<'ctx>> {

@@ -92,8 +92,7 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         let place = match index {
             None => fixed,
             Some(index) => {
-                let index = self.int(index)?;
-                let index = self.builder.build_int_truncate(index, self.bits(32), "")?;
+                let index = self.low(index)?;
                 self.builder.build_int_add(index, fixed, "")?
             }
         };

@@ -26,17 +26,26 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         if let Some(load) = value.as_instruction_value() {
             unaligned(load);
         }
-        let value = self.extended(value.into_int_value(), signed)?;
-        self.state.set_int(dst, value);
-        Ok(())
+        let value = value.into_int_value();
+        if signed {
+            let value = self.builder.build_int_s_extend(value, self.bits(64), "")?;
+            self.state.set_int(dst, value);
+            return Ok(());
+        }
+        self.receive(dst, value)
     }
 
-    fn extended(&self, value: IntValue<'ctx>, signed: bool) -> Built<IntValue<'ctx>> {
-        match (value.get_type().get_bit_width(), signed) {
-            (64, _) => Ok(value),
-            (_, true) => self.builder.build_int_s_extend(value, self.bits(64), ""),
-            (_, false) => self.builder.build_int_z_extend(value, self.bits(64), ""),
+    /// Gives a register a number of any width; what is above it is zero.
+    pub(super) fn receive(&mut self, dst: Reg, value: IntValue<'ctx>) -> Built<()> {
+        match value.get_type().get_bit_width() {
+            64 => self.state.set_int(dst, value),
+            32 => self.state.set_narrow(dst, value),
+            _ => {
+                let value = self.builder.build_int_z_extend(value, self.bits(32), "")?;
+                self.state.set_narrow(dst, value);
+            }
         }
+        Ok(())
     }
 
     pub(super) fn store(&mut self, to: Address, bytes: u32, src: Operand) -> Built<()> {
@@ -48,8 +57,7 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
                 self.builder.build_store(address, value)?
             }
             src => {
-                let value = self.operand(true, src)?;
-                let value = self.narrowed(value, bytes)?;
+                let value = self.cut(src, bytes)?;
                 self.builder.build_store(address, value)?
             }
         };
@@ -57,8 +65,10 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         Ok(())
     }
 
-    fn narrowed(&self, value: IntValue<'ctx>, bytes: u32) -> Built<IntValue<'ctx>> {
-        if bytes == 8 { Ok(value) } else { self.builder.build_int_truncate(value, self.bits(bytes * 8), "") }
+    /// The lowest bytes of an operand.
+    fn cut(&mut self, operand: Operand, bytes: u32) -> Built<IntValue<'ctx>> {
+        let value = self.operand(bytes == 8, operand)?;
+        if bytes >= 4 { Ok(value) } else { self.builder.build_int_truncate(value, self.bits(bytes * 8), "") }
     }
 
     pub(super) fn atomic(&mut self, op: Atomic, at: Address, bytes: u32, reg: Reg) -> Built<()> {
@@ -66,8 +76,7 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         let order = AtomicOrdering::SequentiallyConsistent;
         match op {
             Atomic::Rmw { op, fetch } => {
-                let value = self.int(reg)?;
-                let value = self.narrowed(value, bytes)?;
+                let value = self.cut(Operand::Reg(reg), bytes)?;
                 let op = match op {
                     Arith::Or => AtomicRMWBinOp::Or,
                     Arith::And => AtomicRMWBinOp::And,
@@ -78,42 +87,33 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
                 let order = if fetch { order } else { AtomicOrdering::Monotonic };
                 let old = self.builder.build_atomicrmw(op, address, value, order)?;
                 if fetch {
-                    self.receive_old(reg, old)?;
+                    self.receive(reg, old)?;
                 }
             }
             Atomic::Exchange => {
-                let value = self.int(reg)?;
-                let value = self.narrowed(value, bytes)?;
+                let value = self.cut(Operand::Reg(reg), bytes)?;
                 let old = self.builder.build_atomicrmw(AtomicRMWBinOp::Xchg, address, value, order)?;
-                self.receive_old(reg, old)?;
+                self.receive(reg, old)?;
             }
             Atomic::CompareExchange => {
-                let (expected, value) = (self.int(0)?, self.int(reg)?);
-                let (expected, value) = (self.narrowed(expected, bytes)?, self.narrowed(value, bytes)?);
+                let expected = self.cut(Operand::Reg(0), bytes)?;
+                let value = self.cut(Operand::Reg(reg), bytes)?;
                 let pair = self.builder.build_cmpxchg(address, expected, value, order, order)?;
                 let old = self.builder.build_extract_value(pair, 0, "")?.into_int_value();
-                self.receive_old(0, old)?;
+                self.receive(0, old)?;
             }
             Atomic::LoadAcquire => {
                 let value = self.builder.build_load(self.bits(bytes * 8), address, "")?;
                 if let Some(load) = value.as_instruction_value() {
                     ordered(load, AtomicOrdering::Acquire);
                 }
-                self.receive_old(reg, value.into_int_value())?;
+                self.receive(reg, value.into_int_value())?;
             }
             Atomic::StoreRelease => {
-                let value = self.int(reg)?;
-                let value = self.narrowed(value, bytes)?;
+                let value = self.cut(Operand::Reg(reg), bytes)?;
                 ordered(self.builder.build_store(address, value)?, AtomicOrdering::Release);
             }
         }
-        Ok(())
-    }
-
-    /// A narrow result clears the upper half.
-    fn receive_old(&mut self, reg: Reg, old: IntValue<'ctx>) -> Built<()> {
-        let old = self.extended(old, false)?;
-        self.state.set_int(reg, old);
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! One function of eBPF as a function of LLVM.
 //!
 //! Inside a block the registers are values in [`State`]; between blocks they live in stack slots, which
-//! LLVM's first pass turns into SSA form. A register has two slots, one for numbers and one for pointers;
-//! the facts about the function say which of them a block needs, so that a pointer stays one.
+//! LLVM's first pass turns into SSA form. A register has a slot for numbers, one for 32-bit numbers and one for
+//! pointers; the facts about the function say which of them a block needs, so that each stays what it is.
 
 mod alu;
 mod call;
@@ -10,16 +10,16 @@ mod control;
 mod memory;
 mod state;
 
-use super::facts::{self, Facts, Rank, Ranks};
+use super::facts::{self, Facts, Rank, Ranks, Set};
 use super::flow::Flow;
-use super::insn::{Op, Reg};
+use super::insn::{FRAME_POINTER, Op, Reg};
 use super::object::Place;
 use super::unit::Unit;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::{Builder, BuilderError};
 use inkwell::types::IntType;
 use inkwell::values::{FunctionValue, IntValue, PointerValue};
-use state::State;
+use state::{Forms, State};
 
 /// Bytes of the frame that r10 is the end of.
 pub(super) const FRAME: u64 = 512;
@@ -42,6 +42,14 @@ impl Signature {
         }
         ranks[10] = Rank::Pointer;
         ranks
+    }
+
+    /// The registers that hold arguments.
+    fn arguments(self) -> Set {
+        match self {
+            Signature::Program => 0b110,
+            Signature::Local => 0b11_1110,
+        }
     }
 }
 
@@ -74,12 +82,14 @@ pub(super) fn lift<'ctx>(
     let blocks: Vec<_> = flow.blocks.iter().map(|_| unit.context.append_basic_block(function, "")).collect();
     builder.position_at_end(entry);
     let targets = unit.targets(place.section);
-    let facts = facts::analyse(ops, flow, signature.ranks(), |slot| targets.contains_key(&slot));
+    let facts = facts::analyse(ops, flow, (signature.ranks(), signature.arguments()), |slot| {
+        targets.contains_key(&slot)
+    });
     let state = State::new(&builder, unit.context)?;
     let size = unit.i64().const_zero();
     unit.debug.enter(function, place);
     let mut lifter = Lifter { unit, builder, function, place, ops, blocks, facts, state, size };
-    lifter.receive(signature)?;
+    lifter.receive_arguments(signature)?;
     lifter.builder.build_unconditional_branch(lifter.blocks[flow.entry])?;
     for index in 0..flow.blocks.len() {
         lifter.block(flow, index)?;
@@ -89,7 +99,7 @@ pub(super) fn lift<'ctx>(
 
 impl<'ctx> Lifter<'_, '_, 'ctx> {
     /// Puts the arguments in their registers.
-    fn receive(&mut self, signature: Signature) -> Built<()> {
+    fn receive_arguments(&mut self, signature: Signature) -> Built<()> {
         let parameters = self.function.get_params();
         let number = |index: usize| parameters.get(index).map(|value| value.into_int_value());
         match signature {
@@ -97,15 +107,19 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
                 let context = self.function.get_first_param().map(|value| value.into_pointer_value());
                 if let (Some(context), Some(size)) = (context, number(1)) {
                     let address = self.builder.build_ptr_to_int(context, self.unit.i64(), "")?;
-                    self.state.write_home(&self.builder, 1, Some(address), Some(context))?;
-                    self.receive_number(2, size)?;
+                    self.state.write_home(
+                        &self.builder,
+                        1,
+                        &Forms { int: Some(address), pointer: Some(context), ..Forms::default() },
+                    )?;
+                    self.receive_argument(2, size)?;
                     self.size = size;
                 }
             }
             Signature::Local => {
                 for register in 1..=5 {
                     if let Some(value) = number(usize::from(register) - 1) {
-                        self.receive_number(register, value)?;
+                        self.receive_argument(register, value)?;
                     }
                 }
             }
@@ -114,14 +128,18 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
     }
 
     /// Both slots are filled: a loop back to the first instruction may raise the register's rank there.
-    fn receive_number(&mut self, register: Reg, value: IntValue<'ctx>) -> Built<()> {
+    fn receive_argument(&mut self, register: Reg, value: IntValue<'ctx>) -> Built<()> {
         let pointer = self.builder.build_int_to_ptr(value, self.unit.ptr(), "")?;
-        self.state.write_home(&self.builder, register, Some(value), Some(pointer))
+        self.state.write_home(
+            &self.builder,
+            register,
+            &Forms { int: Some(value), pointer: Some(pointer), ..Forms::default() },
+        )
     }
 
     fn block(&mut self, flow: &Flow, index: usize) -> Built<()> {
         self.builder.position_at_end(self.blocks[index]);
-        self.state.enter(self.facts.ranks[index]);
+        self.state.enter(self.facts.ranks[index], self.facts.narrow[index]);
         let block = &flow.blocks[index];
         let demands = self.facts.demands(&self.ops[block.slots.clone()], index);
         let mut ended = false;
@@ -181,18 +199,30 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
 
     /// Writes what the following blocks read to its slots.
     fn leave(&mut self, flow: &Flow, index: usize) -> Built<()> {
-        for register in 0..facts::REGISTERS as Reg {
-            let live = self.facts.live_out[index] & (1 << register) != 0;
-            if !live || !self.state.is_changed(register) {
+        for register in 0..FRAME_POINTER {
+            if self.facts.live_out[index] & (1 << register) == 0 {
                 continue;
             }
-            let ranks =
-                || flow.blocks[index].next.iter().map(|next| self.facts.ranks[*next][usize::from(register)]);
-            let needs_number = ranks().any(|rank| rank != Rank::Pointer);
-            let needs_pointer = ranks().any(|rank| rank != Rank::Number);
-            let number = if needs_number { Some(self.int(register)?) } else { None };
-            let pointer = if needs_pointer { Some(self.pointer(register)?) } else { None };
-            self.state.write_home(&self.builder, register, number, pointer)?;
+            // What the block has found in the slots and left alone is there already.
+            let known = if self.state.is_changed(register) {
+                facts::Slots::default()
+            } else {
+                self.facts.slots(index, register)
+            };
+            let mut forms = Forms::default();
+            for next in &flow.blocks[index].next {
+                let read = self.facts.slots(*next, register);
+                if read.int && !known.int {
+                    forms.int = Some(self.int(register)?);
+                }
+                if read.narrow && !known.narrow {
+                    forms.narrow = Some(self.low(register)?);
+                }
+                if read.pointer && !known.pointer {
+                    forms.pointer = Some(self.pointer(register)?);
+                }
+            }
+            self.state.write_home(&self.builder, register, &forms)?;
         }
         Ok(())
     }
@@ -204,6 +234,11 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
     /// A register as a number.
     fn int(&mut self, register: Reg) -> Built<IntValue<'ctx>> {
         self.state.int(&self.builder, register)
+    }
+
+    /// The lower half of a register.
+    fn low(&mut self, register: Reg) -> Built<IntValue<'ctx>> {
+        self.state.low(&self.builder, register)
     }
 
     /// A register as a pointer.
