@@ -3,6 +3,7 @@
 mod elf;
 mod hostile;
 mod interpreter;
+mod joins;
 mod objects;
 mod random;
 mod vectors;
@@ -11,7 +12,7 @@ use libtest_mimic::Trial;
 
 /// A test per promise of the two subcommands.
 pub fn trials() -> Vec<Trial> {
-    [vectors::trials(), objects::trials(), hostile::trials(), random::trials()]
+    [vectors::trials(), objects::trials(), hostile::trials(), random::trials(), joins::trials()]
         .into_iter()
         .flatten()
         .collect()
