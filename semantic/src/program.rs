@@ -193,6 +193,37 @@ pub enum StmtKind {
         /// What.
         body: Vec<Stmt>,
     },
+    /// `while (condition) { … }`
+    While {
+        /// Goes on if true, a [`Type::Bool`].
+        condition: Expr,
+        /// What.
+        body: Vec<Stmt>,
+    },
+    /// `for ($i : from..to) { … }`
+    ForRange {
+        /// Counts, of the bounds' type; a copy that the body may change.
+        variable: VarId,
+        /// First value, a 64-bit integer.
+        from: Expr,
+        /// The value behind the last, of the same type.
+        to: Expr,
+        /// What.
+        body: Vec<Stmt>,
+    },
+    /// `for ($kv : @map) { … }`
+    ForMap {
+        /// Takes each entry, a tuple of the key and the value.
+        variable: VarId,
+        /// Map.
+        map: MapId,
+        /// What.
+        body: Vec<Stmt>,
+    },
+    /// Ends the innermost loop.
+    Break,
+    /// Goes on with the innermost loop.
+    Continue,
     /// Ends the program.
     Return,
 }
@@ -309,6 +340,13 @@ pub enum ExprKind {
         then: Box<Expr>,
         /// Value if false.
         otherwise: Box<Expr>,
+    },
+    /// Statements, and the value that stands behind them.
+    Block {
+        /// Statements.
+        statements: Vec<Stmt>,
+        /// Value.
+        value: Box<Expr>,
     },
     /// Converts to the type of this expression: integers widen by their own sign or are cut, a
     /// text gets another capacity, a number becomes a boolean.

@@ -50,6 +50,8 @@ pub enum Helper {
     ForEachMapElem,
     /// What was given when the probe was attached.
     GetAttachCookie,
+    /// Calls a function so many times.
+    Loop,
     /// Finds another CPU's value of an entry.
     MapLookupPercpuElem,
 }
@@ -95,6 +97,7 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::RingbufQuery, "ringbuf_query", 134, (5, 8)),
     row(Helper::ForEachMapElem, "for_each_map_elem", 164, (5, 13)),
     row(Helper::GetAttachCookie, "get_attach_cookie", 174, (5, 15)),
+    row(Helper::Loop, "loop", 181, (5, 17)),
     row(Helper::MapLookupPercpuElem, "map_lookup_percpu_elem", 195, (5, 19)),
 ];
 

@@ -78,7 +78,7 @@ impl Traffic {
     fn of(program: &Program) -> Self {
         let mut traffic = Self::default();
         for body in &program.bodies {
-            walk::messages(&body.statements, &mut |message| match message {
+            walk::messages(body, &mut |message| match message {
                 Message::Exit(_) => traffic = Self { exits: true, controls: true },
                 Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) => {
                     traffic.controls = true;

@@ -1,25 +1,69 @@
-//! Visits all expressions of a body, outer ones before inner ones.
+//! Visits all statements and expressions of a body, outer ones before inner ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use btaot_semantic::program::{Body, Expr, ExprKind, Message, Stmt, StmtKind, Target, VarId};
 
-/// Calls `visit` for every expression of a body, in source order.
-pub fn body<'p>(body: &'p Body, visit: &mut impl FnMut(&'p Expr)) {
-    if let Some(predicate) = &body.predicate {
-        expression(predicate, visit);
-    }
-    statements(&body.statements, visit);
+/// A part of a body.
+#[derive(Clone, Copy)]
+pub enum Node<'p> {
+    /// A statement.
+    Statement(&'p Stmt),
+    /// An expression.
+    Expression(&'p Expr),
 }
 
-/// Calls `visit` for every expression of statements.
-pub fn statements<'p>(list: &'p [Stmt], visit: &mut impl FnMut(&'p Expr)) {
+impl<'p> Node<'p> {
+    fn expression(self) -> Option<&'p Expr> {
+        match self {
+            Self::Expression(expression) => Some(expression),
+            Self::Statement(_) => None,
+        }
+    }
+
+    /// The variable that it sets, if that is all it names.
+    fn sets(self) -> Option<VarId> {
+        match self {
+            Self::Statement(statement) => match &statement.kind {
+                StmtKind::SetVariable { variable, .. }
+                | StmtKind::ForRange { variable, .. }
+                | StmtKind::ForMap { variable, .. } => Some(*variable),
+                _ => None,
+            },
+            Self::Expression(_) => None,
+        }
+    }
+
+    fn reads(self) -> Option<VarId> {
+        match &self.expression()?.kind {
+            ExprKind::Variable(id) | ExprKind::Increment { target: Target::Variable(id), .. } => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// Calls `visit` for every expression of a body, in source order.
+pub fn body<'p>(body: &'p Body, visit: &mut impl FnMut(&'p Expr)) {
+    let mut visit = |node: Node<'p>| {
+        if let Some(expression) = node.expression() {
+            visit(expression);
+        }
+    };
+    if let Some(predicate) = &body.predicate {
+        walk(predicate, &mut visit);
+    }
+    statements(&body.statements, &mut visit);
+}
+
+/// Calls `visit` for every statement and expression of a list.
+pub fn statements<'p>(list: &'p [Stmt], visit: &mut impl FnMut(Node<'p>)) {
     for statement in list {
+        visit(Node::Statement(statement));
         match &statement.kind {
-            StmtKind::Discard(value) | StmtKind::SetVariable { value, .. } => expression(value, visit),
+            StmtKind::Discard(value) | StmtKind::SetVariable { value, .. } => walk(value, visit),
             StmtKind::SetMap { key, value, .. } | StmtKind::UpdateMap { key, value, .. } => {
                 optional(key.as_ref(), visit);
-                expression(value, visit);
+                walk(value, visit);
             }
             StmtKind::Aggregate { key, value, .. } => {
                 optional(key.as_ref(), visit);
@@ -28,33 +72,50 @@ pub fn statements<'p>(list: &'p [Stmt], visit: &mut impl FnMut(&'p Expr)) {
             StmtKind::Delete { key, .. } => optional(key.as_ref(), visit),
             StmtKind::Send(message) => sent(message, visit),
             StmtKind::If { condition, then, otherwise } => {
-                expression(condition, visit);
+                walk(condition, visit);
                 statements(then, visit);
                 statements(otherwise, visit);
             }
-            StmtKind::Unroll { body, .. } => statements(body, visit),
-            StmtKind::Return => {}
+            StmtKind::While { condition, body } => {
+                walk(condition, visit);
+                statements(body, visit);
+            }
+            StmtKind::ForRange { from, to, body, .. } => {
+                walk(from, visit);
+                walk(to, visit);
+                statements(body, visit);
+            }
+            StmtKind::Unroll { body, .. } | StmtKind::ForMap { body, .. } => statements(body, visit),
+            StmtKind::Break | StmtKind::Continue | StmtKind::Return => {}
         }
     }
 }
 
-fn sent<'p>(message: &'p Message, visit: &mut impl FnMut(&'p Expr)) {
+fn sent<'p>(message: &'p Message, visit: &mut impl FnMut(Node<'p>)) {
     match message {
-        Message::Printf { arguments, .. } => arguments.iter().for_each(|value| expression(value, visit)),
-        Message::Value(value) | Message::Exit(value) => expression(value, visit),
+        Message::Printf { arguments, .. } => arguments.iter().for_each(|value| walk(value, visit)),
+        Message::Value(value) | Message::Exit(value) => walk(value, visit),
         Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) | Message::Time(_) => {}
     }
 }
 
-fn optional<'p>(value: Option<&'p Expr>, visit: &mut impl FnMut(&'p Expr)) {
+fn optional<'p>(value: Option<&'p Expr>, visit: &mut impl FnMut(Node<'p>)) {
     if let Some(value) = value {
-        expression(value, visit);
+        walk(value, visit);
     }
 }
 
-/// Calls `visit` for an expression and all inside it.
+/// Calls `visit` for an expression and all expressions inside it.
 pub fn expression<'p>(root: &'p Expr, visit: &mut impl FnMut(&'p Expr)) {
-    visit(root);
+    walk(root, &mut |node| {
+        if let Some(expression) = node.expression() {
+            visit(expression);
+        }
+    });
+}
+
+fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
+    visit(Node::Expression(root));
     match &root.kind {
         ExprKind::Int(_)
         | ExprKind::Enumerator { .. }
@@ -77,95 +138,103 @@ pub fn expression<'p>(root: &'p Expr, visit: &mut impl FnMut(&'p Expr)) {
         | ExprKind::AddressOf(inner)
         | ExprKind::Field { base: inner, .. }
         | ExprKind::UserSymbol(inner)
-        | ExprKind::Timestamp { ns: inner, .. } => expression(inner, visit),
+        | ExprKind::Timestamp { ns: inner, .. } => walk(inner, visit),
         ExprKind::Binary { left, right, .. } | ExprKind::Index { base: left, index: right } => {
-            expression(left, visit);
-            expression(right, visit);
+            walk(left, visit);
+            walk(right, visit);
         }
         ExprKind::Ternary { condition, then, otherwise } => {
-            expression(condition, visit);
-            expression(then, visit);
-            expression(otherwise, visit);
+            walk(condition, visit);
+            walk(then, visit);
+            walk(otherwise, visit);
         }
-        ExprKind::Aggregate(fields) => fields.iter().for_each(|field| expression(field, visit)),
+        ExprKind::Block { statements: list, value } => {
+            statements(list, visit);
+            walk(value, visit);
+        }
+        ExprKind::Aggregate(fields) => fields.iter().for_each(|field| walk(field, visit)),
         ExprKind::ReadStr { address, length, .. } | ExprKind::ReadBuf { address, length, .. } => {
-            expression(address, visit);
+            walk(address, visit);
             optional(length.as_deref(), visit);
         }
         ExprKind::Inet { family, address } => {
             optional(family.as_deref(), visit);
-            expression(address, visit);
+            walk(address, visit);
         }
     }
 }
 
-/// Calls `visit` for every message that statements send, at any depth.
-pub fn messages<'p>(list: &'p [Stmt], visit: &mut impl FnMut(&'p Message)) {
-    for statement in list {
-        match &statement.kind {
-            StmtKind::Send(message) => visit(message),
-            StmtKind::If { then, otherwise, .. } => {
-                messages(then, visit);
-                messages(otherwise, visit);
-            }
-            StmtKind::Unroll { body, .. } => messages(body, visit),
-            _ => {}
+/// Calls `visit` for every message that a body sends, at any depth.
+pub fn messages<'p>(body: &'p Body, visit: &mut impl FnMut(&'p Message)) {
+    statements(&body.statements, &mut |node| {
+        if let Node::Statement(Stmt { kind: StmtKind::Send(message), .. }) = node {
+            visit(message);
         }
-    }
+    });
 }
 
-/// Whether an expression reads a variable.
+/// Whether an expression reads or sets a variable.
 pub fn mentions(root: &Expr, variable: VarId) -> bool {
     let mut found = false;
-    expression(root, &mut |inner| found |= reads(inner) == Some(variable));
+    walk(root, &mut |node| found |= node.reads().or(node.sets()) == Some(variable));
     found
 }
 
-fn reads(inner: &Expr) -> Option<VarId> {
-    match &inner.kind {
-        ExprKind::Variable(id) | ExprKind::Increment { target: Target::Variable(id), .. } => Some(*id),
-        _ => None,
-    }
+/// How often statements name each variable.
+fn counts(list: &[Stmt]) -> BTreeMap<VarId, usize> {
+    let mut counts = BTreeMap::new();
+    statements(list, &mut |node| {
+        if let Some(id) = node.reads().or(node.sets()) {
+            *counts.entry(id).or_default() += 1;
+        }
+    });
+    counts
 }
 
-/// Variables that are not set by a statement of the outermost level before anything else names
-/// them: their first value may be needed.
-pub fn read_before_set(body: &Body) -> Vec<VarId> {
+/// The variables that a loop's body shares with what is around the loop; the loop's own variable is none.
+pub fn shared(body: &Body, inner: &[Stmt], variable: VarId) -> Vec<VarId> {
+    let all = counts(&body.statements);
+    let more = counts(inner).into_iter().filter(|(id, count)| all.get(id) > Some(count));
+    more.map(|(id, _)| id).filter(|id| *id != variable).collect()
+}
+
+/// Variables that live in the body of a `for` alone.
+fn of_loops(body: &Body, list: &[Stmt]) -> BTreeSet<VarId> {
+    let mut own = BTreeSet::new();
+    statements(list, &mut |node| {
+        if let Node::Statement(Stmt {
+            kind:
+                StmtKind::ForRange { body: inner, variable, .. } | StmtKind::ForMap { body: inner, variable, .. },
+            ..
+        }) = node
+        {
+            let shared = shared(body, inner, *variable);
+            own.extend(counts(inner).into_keys().filter(|id| !shared.contains(id)));
+            own.insert(*variable);
+        }
+    });
+    own
+}
+
+/// Variables that are not set by a statement of the list itself before anything else names them: their first
+/// value may be needed. Those of a `for` inside are its own business.
+pub fn read_before_set(body: &Body, list: &[Stmt]) -> Vec<VarId> {
     let (mut set, mut early) = (BTreeSet::new(), BTreeSet::new());
-    let note = |id: VarId, set: &BTreeSet<VarId>, early: &mut BTreeSet<VarId>| {
-        if !set.contains(&id) {
-            early.insert(id);
-        }
-    };
-    if let Some(predicate) = &body.predicate {
-        expression(predicate, &mut |inner| {
-            reads(inner).into_iter().for_each(|id| note(id, &set, &mut early))
-        });
-    }
-    for statement in &body.statements {
-        let one = std::slice::from_ref(statement);
-        statements(one, &mut |inner| reads(inner).into_iter().for_each(|id| note(id, &set, &mut early)));
-        match &statement.kind {
-            StmtKind::SetVariable { variable, .. } => {
-                set.insert(*variable);
-            }
-            _ => targets(one, &mut |id| note(id, &set, &mut early)),
-        }
-    }
-    early.into_iter().collect()
-}
-
-/// Calls `visit` for every variable that statements set, at any depth.
-fn targets(list: &[Stmt], visit: &mut impl FnMut(VarId)) {
     for statement in list {
-        match &statement.kind {
-            StmtKind::SetVariable { variable, .. } => visit(*variable),
-            StmtKind::If { then, otherwise, .. } => {
-                targets(then, visit);
-                targets(otherwise, visit);
+        let direct = match &statement.kind {
+            StmtKind::SetVariable { variable, .. } => Some(*variable),
+            _ => None,
+        };
+        statements(std::slice::from_ref(statement), &mut |node| {
+            let outermost = matches!(node, Node::Statement(inner) if std::ptr::eq(inner, statement));
+            if let Some(id) = node.reads().or(node.sets().filter(|_| !outermost || direct.is_none()))
+                && !set.contains(&id)
+            {
+                early.insert(id);
             }
-            StmtKind::Unroll { body, .. } => targets(body, visit),
-            _ => {}
-        }
+        });
+        set.extend(direct);
     }
+    let own = of_loops(body, list);
+    early.into_iter().filter(|id| !own.contains(id)).collect()
 }

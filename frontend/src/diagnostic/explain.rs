@@ -177,7 +177,7 @@ explanations! {
     MacroRecursion:
         "A macro is replaced by its body, which cannot end when the body holds the macro. Use a loop.",
         "macro again($x) { again($x) } begin { $x = 1; again($x); }",
-        "begin { $x = 3; while ($x > 0) { $x--; } }";
+        "begin { $x = 3; unroll (3) { $x--; } }";
     MacroArguments:
         "A parameter `$x` takes a variable, `@m` takes a map, and a bare name takes any expression.",
         "macro add($x) { $x + 1 } begin { print(add(1)); }",
@@ -271,7 +271,7 @@ explanations! {
     LoopMisused:
         "`break` and `continue` act on the loop around them.",
         "begin { break; }",
-        "begin { while (true) { break; } }";
+        "begin { for ($i : 0..3) { break; } }";
     BadUnroll:
         "The body is copied that many times, so the number is a constant, and not a large one.",
         "begin { unroll (1000) { print(1); } }",
@@ -361,8 +361,8 @@ explanations! {
     PrintInLoop:
         "Maps are printed after the event has been processed, with the values of that moment, and not with those \
          of the round of the loop.",
-        "begin { $i = 0; while ($i < 3) { @x = $i; print(@x); $i++; } }",
-        "begin { $i = 0; while ($i < 3) { print($i); $i++; } }";
+        "begin { for ($i : 0..3) { @x = $i; print(@x); } }",
+        "begin { for ($i : 0..3) { print($i); } }";
     CFixedLayout:
         "The type comes from a header and the kernel's type information does not have it, so its layout is that of \
          the compiling machine.",

@@ -18,6 +18,16 @@ impl Checker<'_, '_> {
         span: Span,
         out: &mut Vec<Stmt>,
     ) {
+        if let (None, ast::ExprKind::Block(block)) = (op, &value.kind)
+            && let Some(last) = &block.value
+            && is_aggregation(last)
+        {
+            // The map takes the value in; there is none to be handed on.
+            return self.scoped(|checker| {
+                block.statements.iter().for_each(|stmt| checker.statement(stmt, out));
+                checker.assign(target, op, last, span, out);
+            });
+        }
         let assigned = match &target.kind {
             ast::ExprKind::Variable(name) => self.assign_variable(name, target, op, value, span),
             ast::ExprKind::Map(name) => self.assign_map((name, target.span), None, op, value, span),
@@ -270,6 +280,17 @@ impl Checker<'_, '_> {
         };
         let value = Expr { kind, ty: lowered, location };
         self.push(out, StmtKind::SetVariable { variable: id, value }, span);
+    }
+}
+
+/// Whether an expression gives what only a map can hold.
+fn is_aggregation(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ast::ExprKind::Call { name, .. } => {
+            Function::lookup(&name.text).is_some_and(Function::is_aggregation)
+        }
+        ast::ExprKind::Block(block) => block.value.as_deref().is_some_and(is_aggregation),
+        _ => false,
     }
 }
 

@@ -58,8 +58,8 @@ impl Checker<'_, '_> {
             ast::ExprKind::TypeOf(_) => self.not_yet(span, "`typeof`"),
             ast::ExprKind::TypeInfo(_) => self.not_yet(span, "`typeinfo`"),
             ast::ExprKind::Comptime(inner) => self.comptime(inner, span),
-            ast::ExprKind::If(_) => self.not_yet(span, "`if` as a value"),
-            ast::ExprKind::Block(_) => self.not_yet(span, "a block as a value"),
+            ast::ExprKind::If(branch) => self.if_value(branch, span),
+            ast::ExprKind::Block(block) => self.block_value(block, span),
         }
     }
 
@@ -228,6 +228,17 @@ impl Checker<'_, '_> {
             let message = format!("a value of type `{shown}` is neither true nor false");
             return self.error(Code::BadOperand, span, message);
         };
+        self.choice(condition, left, right, span)
+    }
+
+    /// One of two values of a common type.
+    pub(super) fn choice(
+        &mut self,
+        condition: Expr,
+        left: Value,
+        right: Value,
+        span: Span,
+    ) -> Checked<Value> {
         if left.ty.is_void() || right.ty.is_void() {
             return self.error(Code::NoValue, span, "a branch gives no value");
         }

@@ -11,6 +11,7 @@ mod cast;
 mod convert;
 mod equality;
 mod expr;
+mod loops;
 mod maps;
 mod ops;
 mod pointers;
@@ -100,6 +101,8 @@ struct BodyState {
     record: Option<StructId>,
     scopes: Vec<Vec<(String, VarId)>>,
     variables: Vec<Declared>,
+    /// Loops around the statement that is being walked.
+    loops: Vec<loops::Loop>,
 }
 
 /// A variable of the body.
@@ -170,6 +173,7 @@ impl BodyState {
             record: None,
             scopes: Vec::new(),
             variables: Vec::new(),
+            loops: Vec::new(),
         }
     }
 }

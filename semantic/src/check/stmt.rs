@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn statement(&mut self, stmt: &ast::Stmt, out: &mut Vec<Stmt>) {
+    pub(super) fn statement(&mut self, stmt: &ast::Stmt, out: &mut Vec<Stmt>) {
         let span = stmt.span;
         match &stmt.kind {
             ast::StmtKind::Expr(expr) => self.expression_statement(expr, span, out),
@@ -67,15 +67,11 @@ impl Checker<'_, '_> {
                 let statements = self.block(block);
                 out.extend(statements);
             }
-            ast::StmtKind::Break | ast::StmtKind::Continue => {
-                let _: Checked<()> =
-                    self.error(Code::LoopMisused, span, "`break` and `continue` belong in a loop");
-            }
-            ast::StmtKind::While { .. } => {
-                let _: Checked<()> = self.not_yet(span, "`while`");
-            }
-            ast::StmtKind::For { .. } => {
-                let _: Checked<()> = self.not_yet(span, "`for`");
+            ast::StmtKind::Break => self.jump(StmtKind::Break, span, out),
+            ast::StmtKind::Continue => self.jump(StmtKind::Continue, span, out),
+            ast::StmtKind::While { condition, body } => self.while_loop(condition, body, span, out),
+            ast::StmtKind::For { variable, iterable, body } => {
+                self.for_loop(variable, iterable, body, span, out);
             }
             ast::StmtKind::Import(import) => {
                 let _: Checked<()> = self.not_yet(import.span, "`import`");

@@ -70,6 +70,10 @@ impl fmt::Display for Shown<'_> {
             ExprKind::Enumerator { variant, value, .. } => write!(f, "{}={value}: {ty}", variant.display()),
             ExprKind::Str(text) => write!(f, "\"{}\": {ty}", text.escape_ascii()),
             ExprKind::IntConstant(source) => write!(f, "load {source:?}: {ty}"),
+            ExprKind::Block { statements, value } => {
+                let statements = super::stmt::Inline(statements, (self.program, self.body));
+                write!(f, "{{ {statements}; {} }}", self.of(value))
+            }
             ExprKind::StrConstant(source) => write!(f, "load {source:?}: {ty}"),
             ExprKind::Variable(id) => {
                 write!(f, "{}: {ty}", self.body.variables[id.0 as usize].name.display())

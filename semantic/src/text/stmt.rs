@@ -16,6 +16,22 @@ pub(super) fn list(
     statements.iter().try_for_each(|stmt| statement(stmt, depth, owner, f))
 }
 
+/// Statements inside an expression, in one line.
+pub(super) struct Inline<'p>(pub &'p [Stmt], pub Owner<'p>);
+
+impl fmt::Display for Inline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Lines<'p>(&'p [Stmt], Owner<'p>);
+        impl fmt::Display for Lines<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                list(self.0, 0, self.1, f)
+            }
+        }
+        let text = Lines(self.0, self.1).to_string();
+        f.write_str(&text.lines().map(str::trim).collect::<Vec<_>>().join("; "))
+    }
+}
+
 fn shown<'p>(expr: &'p Expr, (program, body): Owner<'p>) -> Shown<'p> {
     Shown { expr, program, body }
 }
@@ -59,6 +75,22 @@ fn statement(stmt: &Stmt, depth: usize, owner: Owner<'_>, f: &mut fmt::Formatter
             writeln!(f, "unroll {count}")?;
             list(body, depth + 1, owner, f)
         }
+        StmtKind::While { condition, body } => {
+            writeln!(f, "while {}", shown(condition, owner))?;
+            list(body, depth + 1, owner, f)
+        }
+        StmtKind::ForRange { variable: id, from, to, body: inner } => {
+            let name = body.variables[id.0 as usize].name.display();
+            writeln!(f, "for {name} from {} to {}", shown(from, owner), shown(to, owner))?;
+            list(inner, depth + 1, owner, f)
+        }
+        StmtKind::ForMap { variable: id, map, body: inner } => {
+            let name = body.variables[id.0 as usize].name.display();
+            writeln!(f, "for {name} in {}", entry(*map, &None))?;
+            list(inner, depth + 1, owner, f)
+        }
+        StmtKind::Break => writeln!(f, "break"),
+        StmtKind::Continue => writeln!(f, "continue"),
         StmtKind::Return => writeln!(f, "return"),
     }
 }

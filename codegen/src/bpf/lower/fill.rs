@@ -93,6 +93,10 @@ impl<'c> Lower<'_, '_, 'c> {
                     |lower| lower.fill(otherwise, to, how),
                 )?;
             }
+            ExprKind::Block { statements, value } => {
+                self.block(statements)?;
+                self.fill(value, to, how)?;
+            }
             ExprKind::Convert(inner) => self.fill_converted(inner, to, &expression.ty, how)?,
             ExprKind::Deref(_)
             | ExprKind::Member { .. }

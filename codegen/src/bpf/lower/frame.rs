@@ -14,6 +14,13 @@ pub struct Piece<'c> {
     pinned: bool,
 }
 
+impl<'c> Piece<'c> {
+    /// The address, of a piece of the stack.
+    pub fn on_stack(&self) -> Option<Ptr<'c>> {
+        self.stack
+    }
+}
+
 /// What is in use.
 #[derive(Default)]
 pub struct Frame<'c> {
@@ -83,16 +90,32 @@ impl<'c> Lower<'_, '_, 'c> {
         Piece { stack: Some(pointer), offset: 0, size: 8, free: false, pinned: true }
     }
 
+    /// Memory of the scratch slot that is kept to the end of the program.
+    pub(super) fn pinned_scratch(&mut self, size: u32) -> Piece<'c> {
+        let size = size.next_multiple_of(8).max(8);
+        let offset = self.frame.scratch;
+        self.frame.scratch += size;
+        let piece = Piece { stack: None, offset, size, free: false, pinned: true };
+        self.frame.pieces.push(piece);
+        piece
+    }
+
     fn take(&mut self, size: u32, pinned: bool) -> Piece<'c> {
         let size = size.next_multiple_of(8).max(8);
-        let fits = |piece: &&mut Piece| piece.free && piece.size >= size && piece.size <= size.max(16) * 2;
+        let inner = self.inner_slot.is_some();
+        let fits = |piece: &&mut Piece| {
+            piece.free
+                && piece.size >= size
+                && piece.size <= size.max(16) * 2
+                && !(inner && piece.stack.is_some())
+        };
         let best = self.frame.pieces.iter_mut().filter(fits).min_by_key(|piece| piece.size);
         if let Some(piece) = best {
             piece.free = false;
             piece.pinned = pinned;
             return *piece;
         }
-        let on_stack = self.frame.stack + size <= self.unit.division.values;
+        let on_stack = !inner && self.frame.stack + size <= self.unit.division.values;
         let piece = if on_stack {
             self.frame.stack += size;
             let pointer = self.ir.alloca(self.function, size, "");
@@ -111,9 +134,27 @@ impl<'c> Lower<'_, '_, 'c> {
         match piece.stack {
             Some(pointer) => pointer,
             None => {
-                let slot = self.claimed().slot;
-                self.ir.offset(self.ir.load_ptr(slot), piece.offset.into())
+                let slot = self.slot();
+                self.ir.offset(slot, piece.offset.into())
             }
+        }
+    }
+
+    /// The address of the scratch slot.
+    pub(super) fn slot(&mut self) -> Ptr<'c> {
+        match self.inner_slot {
+            Some(slot) => slot,
+            None => {
+                let slot = self.claimed().slot;
+                self.ir.load_ptr(slot)
+            }
+        }
+    }
+
+    /// Makes the variables of the claim, before code that is not in the program's own function may need them.
+    pub(super) fn claim_early(&mut self) {
+        if self.inner_slot.is_none() {
+            self.claimed();
         }
     }
 

@@ -10,6 +10,7 @@ mod constants;
 mod event;
 mod fill;
 mod frame;
+mod loops;
 mod map;
 mod place;
 mod read;
@@ -18,6 +19,8 @@ mod scratch;
 mod send;
 mod stack;
 mod statement;
+
+use std::collections::BTreeSet;
 
 use btaot_abi::constants::IntSource;
 use btaot_abi::metadata::{Fault, Identity};
@@ -54,6 +57,14 @@ enum Home<'c> {
     Memory(Piece<'c>),
 }
 
+impl<'c> Home<'c> {
+    fn piece(&self) -> Piece<'c> {
+        match self {
+            Self::Word(piece) | Self::Memory(piece) => *piece,
+        }
+    }
+}
+
 /// Writes one program.
 pub struct Lower<'u, 'a, 'c> {
     unit: &'u mut Unit<'a, 'c>,
@@ -69,6 +80,12 @@ pub struct Lower<'u, 'a, 'c> {
     identity: Identity,
     /// Where the program goes when it ends from here.
     exit: Block<'c>,
+    /// Loops around the statement that is being written.
+    loops: Vec<loops::Around<'c>>,
+    /// Variables that functions of loops share with the code around them.
+    shared: BTreeSet<VarId>,
+    /// The scratch slot, in a function that is not the program's own.
+    inner_slot: Option<Ptr<'c>>,
 }
 
 /// The kind of program: its attach kind names symbols and sections.
@@ -134,6 +151,9 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             uses: Uses::new(),
             identity: identity(body),
             exit,
+            loops: Vec::new(),
+            shared: loops::shared(body),
+            inner_slot: None,
             unit,
         };
         lower.write()
@@ -300,11 +320,12 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         }
         let body = self.body;
         let variable = &body.variables[index];
+        let shared = self.shared.contains(&id);
         let home = if variable.ty.is_scalar() {
-            Home::Word(self.word(&variable.name.display()))
+            Home::Word(if shared { self.pinned_scratch(8) } else { self.word(&variable.name.display()) })
         } else {
             let size = self.size_of(&variable.ty, body.location)?;
-            Home::Memory(self.pinned(size))
+            Home::Memory(if shared { self.pinned_scratch(size) } else { self.pinned(size) })
         };
         self.variables[index] = Some(home);
         Ok(home)

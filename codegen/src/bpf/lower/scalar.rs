@@ -61,6 +61,10 @@ impl<'c> Lower<'_, '_, 'c> {
                 };
                 self.narrow(&expression.ty, value, location)?
             }
+            ExprKind::Block { statements, value } => {
+                self.block(statements)?;
+                self.scalar(value)?
+            }
             ExprKind::Ternary { condition, then, otherwise } => self.ternary(condition, then, otherwise)?,
             ExprKind::Convert(inner) => self.convert(inner, &expression.ty, location)?,
             ExprKind::Increment { target, by, post } => {

@@ -14,7 +14,17 @@ impl Lower<'_, '_, '_> {
     /// zeros.
     pub(super) fn main(&mut self) -> Result<()> {
         let body = self.body;
-        for variable in walk::read_before_set(body) {
+        self.clear_first_values(&body.statements, &[])?;
+        self.statements(&body.statements)
+    }
+
+    /// Sets variables to zero that may be read before they are set.
+    pub(super) fn clear_first_values(&mut self, list: &[Stmt], but: &[VarId]) -> Result<()> {
+        let body = self.body;
+        for variable in walk::read_before_set(body, list) {
+            if but.contains(&variable) {
+                continue;
+            }
             let home = self.variable(variable)?;
             let (piece, size) = match home {
                 Home::Memory(piece) => {
@@ -22,13 +32,13 @@ impl Lower<'_, '_, '_> {
                     (piece, self.size_of(ty, body.location)?)
                 }
                 // On the stack it was set when it was made.
-                Home::Word(_) if self.unit.division.numbers_on_stack => continue,
+                Home::Word(piece) if piece.on_stack().is_some() && but.is_empty() => continue,
                 Home::Word(piece) => (piece, 8),
             };
             let memory = self.piece(piece);
             self.zero(Spot::aligned(memory), size);
         }
-        self.statements(&body.statements)
+        Ok(())
     }
 
     /// Statements one after another; those behind a `return` are not reached.
@@ -74,11 +84,34 @@ impl Lower<'_, '_, '_> {
                 }
                 Ok(())
             }
+            StmtKind::While { condition, body } => self.while_loop(condition, body),
+            StmtKind::ForRange { variable, from, to, body } => {
+                self.for_range(*variable, (from, to), body, location)
+            }
+            StmtKind::ForMap { variable, map, body } => self.for_map(*variable, *map, body, location),
+            StmtKind::Break => {
+                self.leave_loop();
+                Ok(())
+            }
+            StmtKind::Continue => {
+                self.next_round();
+                Ok(())
+            }
             StmtKind::Return => {
                 self.ir.jump(self.exit);
                 Ok(())
             }
         }
+    }
+
+    /// The statements of a block that has a value; what stands behind a `return` is still written, for nobody.
+    pub(super) fn block(&mut self, list: &[Stmt]) -> Result<()> {
+        self.statements(list)?;
+        if self.ir.is_terminated() {
+            let never = self.open("never");
+            self.ir.at_end(never);
+        }
+        Ok(())
     }
 
     fn discard(&mut self, value: &Expr) -> Result<()> {

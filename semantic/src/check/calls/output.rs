@@ -117,6 +117,7 @@ impl Checker<'_, '_> {
                 *limit = u32::try_from(number).unwrap_or(u32::MAX);
             }
             let [top, div] = limits;
+            self.warn_of_late_print(name, span);
             self.push(out, StmtKind::Send(Message::PrintMap { map, top, div }), span);
             return Ok(());
         }
@@ -150,6 +151,7 @@ impl Checker<'_, '_> {
 
     /// `exit` also ends the program.
     pub(super) fn exit(&mut self, arguments: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Checked<()> {
+        self.refuse_in_for("exit()", span)?;
         let code = match arguments.first() {
             None => self.at(ExprKind::Int(0), Type::I64, span),
             Some(argument) => {
