@@ -225,7 +225,10 @@ fn problems_point_at_their_cause() {
         ("begin { unroll (101) { } }", Code::BadUnroll, "unroll (101) { }"),
         ("begin { $p = (int8 *)1; $q = $p * 2; }", Code::BadOperand, "$p * 2"),
         ("begin { $x = (int32)\"12\"; }", Code::BadCast, "(int32)\"12\""),
-        ("begin { while (1) { } }", Code::NotSupportedYet, "while (1) { }"),
+        ("begin { for ($i : 0..2) { exit(); } }", Code::LoopMisused, "exit()"),
+        ("begin { @h[1] = hist(1); for ($k : @h) { } }", Code::AggregationMisused, "@h"),
+        ("begin { $i = 1; for ($i : 0..2) { } }", Code::Redeclared, "$i"),
+        ("begin { $x = if (1 == pid) { 2 }; }", Code::NoValue, "if (1 == pid) { 2 }"),
         ("uprobe:$1:f { }", Code::UnresolvedPositional, "uprobe:$1:f"),
         ("config = { max_strlem = 3 } begin { }", Code::UnknownConfigKey, "max_strlem"),
         (
