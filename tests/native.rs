@@ -1,6 +1,7 @@
 //! eBPF objects as native code: `btaot build` and `btaot run`.
 
 mod elf;
+mod generator;
 mod hostile;
 mod interpreter;
 mod joins;

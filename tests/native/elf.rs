@@ -1,7 +1,11 @@
 //! eBPF objects from instructions alone.
 
-use object::write::{Object, Symbol, SymbolSection};
-use object::{Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
+use object::elf::R_BPF_64_64;
+use object::write::{Object, Relocation, Symbol, SymbolSection};
+use object::{
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope,
+};
 
 /// An object with one program, `prog`, of the given instructions.
 pub fn of_instructions(code: &[u8]) -> Result<Vec<u8>, String> {
@@ -27,6 +31,12 @@ pub fn bytes(hex: &str) -> Result<Vec<u8>, String> {
     (0..hex.len()).step_by(2).map(|at| digit(at)?.map_err(|error| error.to_string())).collect()
 }
 
+/// Hexadecimal digits of instructions, a line each.
+pub fn hex(code: &[u8]) -> String {
+    let line = |slot: &[u8]| slot.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    code.chunks(8).map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// An object with a program `p0`, `p1`, … for each list of instructions, each in a section of its own.
 pub fn of_programs(programs: &[Vec<u8>]) -> Result<Vec<u8>, String> {
     let mut elf = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
@@ -34,6 +44,34 @@ pub fn of_programs(programs: &[Vec<u8>]) -> Result<Vec<u8>, String> {
         let section = elf.add_section(Vec::new(), format!("p{index}").into_bytes(), SectionKind::Text);
         elf.set_section_data(section, code, 8);
     }
+    elf.write().map_err(|error| error.to_string())
+}
+
+/// An object for the kernel: a socket filter whose register r9 is the address of `memory`, followed by `code`.
+pub fn of_filter(code: &[u8], memory: &[u8]) -> Result<Vec<u8>, String> {
+    let mut elf = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
+    let data = elf.add_section(Vec::new(), b".data".to_vec(), SectionKind::Data);
+    elf.set_section_data(data, memory, 8);
+    let license = elf.add_section(Vec::new(), b"license".to_vec(), SectionKind::Data);
+    elf.set_section_data(license, b"GPL\0", 1);
+    let text = elf.add_section(Vec::new(), b"socket".to_vec(), SectionKind::Text);
+    let address = [insn(0x18, 9, 0, 0, 0), [0; 8]].concat();
+    elf.set_section_data(text, [&address, code].concat(), 8);
+    let symbol = |name: &[u8], section, kind, size: usize| Symbol {
+        name: name.to_vec(),
+        value: 0,
+        size: size as u64,
+        kind,
+        scope: SymbolScope::Linkage,
+        weak: false,
+        section: SymbolSection::Section(section),
+        flags: SymbolFlags::None,
+    };
+    let memory = elf.add_symbol(symbol(b"memory", data, SymbolKind::Data, memory.len()));
+    elf.add_symbol(symbol(b"filter", text, SymbolKind::Text, address.len() + code.len()));
+    let flags = RelocationFlags::Elf { r_type: R_BPF_64_64 };
+    let relocation = Relocation { offset: 0, symbol: memory, addend: 0, flags };
+    elf.add_relocation(text, relocation).map_err(|error| error.to_string())?;
     elf.write().map_err(|error| error.to_string())
 }
 

@@ -1,6 +1,6 @@
 //! A plain interpreter of eBPF (RFC 9669), to compare native code with. It is slow and shares nothing with the lifter.
 //!
-//! No helpers, no atomics: what random programs consist of.
+//! No helpers and no 64-bit immediates: what random programs consist of.
 
 /// The address that a program finds its memory at.
 const MEMORY: u64 = 0x10_0000;
@@ -36,6 +36,9 @@ pub fn run(code: &[u8], memory: &[u8]) -> Result<u64, String> {
         match insn.code & 7 {
             _ if insn.code == 0x95 => return Ok(machine.registers[0]),
             4 | 7 => machine.arithmetic(&insn)?,
+            _ if insn.code == 0x06 => {
+                at = at.checked_add_signed(imm as isize).ok_or("jumps before the start")?;
+            }
             5 | 6 if machine.jumps(&insn)? => {
                 at = at.checked_add_signed(offset.into()).ok_or("jumps before the start")?;
             }
@@ -64,10 +67,25 @@ impl Machine {
     fn arithmetic(&mut self, insn: &Insn) -> Result<(), String> {
         let (left, right, bits) = self.operands(insn, insn.code & 7 == 7);
         let amount = right as u32 % bits;
+        let (minus, plus) = (signed(left, bits), signed(right, bits));
         let result = match insn.code >> 4 {
             0x0 => left.wrapping_add(right),
             0x1 => left.wrapping_sub(right),
             0x2 => left.wrapping_mul(right),
+            0x3 if insn.offset == 1 => {
+                if plus == 0 {
+                    0
+                } else {
+                    minus.wrapping_div(plus) as u64
+                }
+            }
+            0x9 if insn.offset == 1 => {
+                if plus == 0 {
+                    left
+                } else {
+                    minus.wrapping_rem(plus) as u64
+                }
+            }
             0x3 => left.checked_div(right).unwrap_or(0),
             0x4 => left | right,
             0x5 => left & right,
@@ -76,11 +94,15 @@ impl Machine {
             0x8 => left.wrapping_neg(),
             0x9 => left.checked_rem(right).unwrap_or(left),
             0xa => left ^ right,
+            0xb if insn.offset != 0 => {
+                let unused = 64 - insn.offset as u32;
+                ((right << unused) as i64 >> unused) as u64
+            }
             0xb => right,
-            0xc => (signed(left, bits) >> amount) as u64,
+            0xc => (minus >> amount) as u64,
             0xd => {
                 let cut = self.registers[insn.dst] << (64 - insn.imm);
-                let swapped = insn.code & 8 != 0;
+                let swapped = insn.code != 0xd4;
                 self.registers[insn.dst] = if swapped { cut.swap_bytes() } else { cut >> (64 - insn.imm) };
                 return Ok(());
             }
@@ -116,20 +138,38 @@ impl Machine {
             0x10 => 1,
             _ => 8,
         };
-        let is_load = insn.code & 7 == 1;
+        let (mode, class) = (insn.code & 0xe0, insn.code & 7);
+        let is_atomic = mode == 0xc0;
+        let is_load = class == 1 || (is_atomic && insn.imm == 0x100);
         let base = self.registers[if is_load { insn.src } else { insn.dst }];
         let address = base.wrapping_add_signed(insn.offset.into());
         let (bytes, start) =
             if address < FRAME { (&mut self.memory, MEMORY) } else { (&mut self.frame, FRAME) };
         let at = address.wrapping_sub(start) as usize;
         let place = bytes.get_mut(at..at.saturating_add(len)).ok_or(format!("address {address:#x}"))?;
+        let old = place.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
         if is_load {
-            let value = place.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
-            self.registers[insn.dst] = value;
-        } else {
-            let value =
-                if insn.code & 7 == 2 { i64::from(insn.imm) as u64 } else { self.registers[insn.src] };
-            place.copy_from_slice(&value.to_le_bytes()[..len]);
+            let unused = 64 - 8 * len as u32;
+            let extended = if mode == 0x80 { ((old << unused) as i64 >> unused) as u64 } else { old };
+            self.registers[insn.dst] = extended;
+            return Ok(());
+        }
+        let operand = if class == 2 { i64::from(insn.imm) as u64 } else { self.registers[insn.src] };
+        let value = match (is_atomic, insn.imm & !1) {
+            (false, _) | (true, 0xe0 | 0x110) => operand,
+            (true, 0x00) => old.wrapping_add(operand),
+            (true, 0x40) => old | operand,
+            (true, 0x50) => old & operand,
+            (true, 0xa0) => old ^ operand,
+            (true, 0xf0) => {
+                let expected = self.registers[0].to_le_bytes();
+                if expected[..len] == *place { operand } else { old }
+            }
+            (true, other) => return Err(format!("atomic operation {other:#x}")),
+        };
+        place.copy_from_slice(&value.to_le_bytes()[..len]);
+        if is_atomic && insn.imm & 1 != 0 {
+            self.registers[if insn.imm == 0xf1 { 0 } else { insn.src }] = old;
         }
         Ok(())
     }
