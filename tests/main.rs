@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`tidy`] | an invariant of ARCHITECTURE.md |
 //! | [`ui`] | a bad script in `tests/ui/` and the diagnostics it must give |
+//! | [`fuzz`] | damaged scripts: an answer to each, and soon |
+//! | [`format`] | scripts before and after formatting: the same program |
 //! | [`golden`] | a script in `tests/golden/` and the text of its stages |
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
 //! | [`peer`] | a program and what the reference implementation made of it |
@@ -16,6 +18,8 @@
 //! What is skipped, and why, is printed at the end; see [`support::policy`].
 
 mod aot;
+mod format;
+mod fuzz;
 mod golden;
 mod kernels;
 mod live;
@@ -29,10 +33,13 @@ mod ui;
 use libtest_mimic::Arguments;
 
 fn main() {
+    fuzz::run_as_worker();
     let arguments = Arguments::from_args();
     let trials = [
         tidy::trials(),
         ui::trials(),
+        format::trials(),
+        fuzz::trials(),
         golden::trials(),
         run::trials(),
         peer::trials(),

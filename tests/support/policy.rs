@@ -114,7 +114,8 @@ fn skip(name: &str, reason: &str) -> Result<Completion, Failed> {
     Ok(Completion::ignored_with(reason))
 }
 
-fn requires_all() -> bool {
+/// Whether this is continuous integration, where nothing is skipped and more time is spent.
+pub fn requires_all() -> bool {
     std::env::var_os("BTAOT_REQUIRE").is_some_and(|value| value == "all")
 }
 

@@ -1,0 +1,165 @@
+//! The process in which texts are tried.
+
+use super::corpus;
+use super::mutate::{Random, mutant};
+use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
+use btaot_frontend::format::{FormatError, format};
+use btaot_frontend::{Source, Sources, parse, text};
+use btaot_semantic::{Options, Target, analyze};
+use std::process::exit;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What is done with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Parse, render, format.
+    Syntax,
+    /// Parse and check.
+    Check,
+}
+
+impl Kind {
+    /// The word in a job and in the test's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// One text takes at most this long, on a machine that does other work as well and without optimisation.
+const LIMIT: Duration = Duration::from_secs(8);
+/// Exit code when a text took longer.
+const TOO_SLOW: i32 = 3;
+
+/// Does the job of `BTAOT_FUZZ` and ends the process; returns when there is none.
+pub fn run_as_worker() {
+    let Ok(job) = std::env::var("BTAOT_FUZZ") else { return };
+    let parts: Vec<&str> = job.split(':').collect();
+    let kind = if parts[0] == Kind::Syntax.name() { Kind::Syntax } else { Kind::Check };
+    watch();
+    let tries = Tries { kind, target: Target::live() };
+    match parts[1..] {
+        [file] => tries.one(&std::fs::read(file).expect("the job names a file")),
+        [file, seed, seconds] => {
+            let number = |text: &str| text.parse().expect("the job has numbers");
+            tries.many(file, number(seed), Duration::from_secs(number(seconds)));
+        }
+        _ => panic!("not KIND:FILE or KIND:FILE:SEED:SECONDS: {job}"),
+    }
+    exit(0);
+}
+
+/// Milliseconds since the start at which the current text was begun.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+
+/// Ends the process when a text takes too long.
+fn watch() {
+    let start = Instant::now();
+    BEGUN.store(0, Ordering::Relaxed);
+    std::thread::spawn(move || {
+        let mut last = (u64::MAX, Instant::now());
+        loop {
+            std::thread::sleep(Duration::from_millis(50));
+            let number = BEGUN.load(Ordering::Relaxed);
+            if number != last.0 {
+                last = (number, Instant::now());
+            } else if last.1.elapsed() > LIMIT {
+                println!("no answer within {LIMIT:?}, {:?} after the start", start.elapsed());
+                exit(TOO_SLOW);
+            }
+        }
+    });
+}
+
+struct Tries {
+    kind: Kind,
+    target: Target,
+}
+
+impl Tries {
+    fn many(&self, file: &str, seed: u64, time: Duration) {
+        let start = Instant::now();
+        let texts = corpus::texts();
+        let mut random = Random::new(seed);
+        let (mut count, mut understood) = (0, 0);
+        while start.elapsed() < time {
+            let text = mutant(&mut random, &texts);
+            std::fs::write(file, &text).expect("the scratch folder can be written");
+            understood += u32::from(self.try_text(&text));
+            count += 1;
+        }
+        println!("{count} texts, {understood} of them without a mistake");
+    }
+
+    fn one(&self, text: &[u8]) {
+        self.try_text(text);
+    }
+
+    /// Whether the text is a script without mistakes.
+    fn try_text(&self, bytes: &[u8]) -> bool {
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        let mut sources = Sources::new();
+        let file = sources.add("fuzz.bt", bytes);
+        match self.kind {
+            Kind::Syntax => syntax(&sources, sources.get(file)),
+            Kind::Check => {
+                // Half of all texts may do what is unsafe, and the same text always may or may not.
+                let options = Options { allow_unsafe: bytes.len() % 2 == 0 };
+                let found = parse(sources.get(file))
+                    .and_then(|script| analyze(&script, &sources, &self.target, &options));
+                match found {
+                    Ok(analysis) => {
+                        show(&analysis.warnings, &sources);
+                        show(&analysis.later, &sources);
+                        // The text form walks through the whole program.
+                        assert!(analysis.program.to_string().len() < 1 << 30);
+                        true
+                    }
+                    Err(problems) => {
+                        assert!(problems.iter().any(Diagnostic::is_error), "rejected without an error");
+                        show(&problems, &sources);
+                        false
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn syntax(sources: &Sources, source: &Source) -> bool {
+    let script = match parse(source) {
+        Ok(script) => script,
+        Err(problems) => {
+            assert!(problems.iter().any(Diagnostic::is_error), "rejected without an error");
+            show(&problems, sources);
+            return false;
+        }
+    };
+    // The text form walks through the whole tree.
+    assert!(text::script(&script, sources).len() < 1 << 30);
+    let once = match format(source) {
+        Ok(once) => once,
+        Err(FormatError::Rejected(_)) => panic!("parsed, and yet not formatted"),
+        Err(FormatError::Defect) => panic!("formatting would change the meaning"),
+    };
+    let again = Source::new(source.id(), "fuzz.bt", once.clone());
+    match format(&again) {
+        Ok(twice) => {
+            let (once, twice) = (String::from_utf8_lossy(&once), String::from_utf8_lossy(&twice));
+            assert_eq!(once, twice, "formatting again changes something");
+        }
+        Err(problem) => panic!("the result cannot be formatted again: {problem:?}"),
+    }
+    true
+}
+
+/// Renders messages in every form.
+fn show(diagnostics: &[Diagnostic], sources: &Sources) {
+    for format in [Format::Text(Color::Never), Format::Json, Format::Github] {
+        let text = render(diagnostics, sources, format);
+        assert_eq!(text.is_empty(), diagnostics.is_empty());
+    }
+}
