@@ -107,7 +107,7 @@ impl Tries {
             Kind::Syntax => syntax(&sources, sources.get(file)),
             Kind::Check => {
                 // Half of all texts may do what is unsafe, and the same text always may or may not.
-                let options = Options { allow_unsafe: bytes.len() % 2 == 0 };
+                let options = Options { allow_unsafe: bytes.len().is_multiple_of(2) };
                 let found = parse(sources.get(file))
                     .and_then(|script| analyze(&script, &sources, &self.target, &options));
                 match found {
