@@ -3,6 +3,7 @@
 mod bundle;
 mod check;
 mod cli;
+mod llvm;
 mod subcommands;
 mod tool;
 
@@ -10,7 +11,7 @@ use libtest_mimic::Trial;
 
 /// A test per promise of the command line.
 pub fn trials() -> Vec<Trial> {
-    [cli::trials(), check::trials(), subcommands::trials(), bundle::trials(), tool::trials()]
+    [cli::trials(), check::trials(), subcommands::trials(), bundle::trials(), llvm::trials(), tool::trials()]
         .into_iter()
         .flatten()
         .collect()

@@ -11,7 +11,7 @@ use crate::llvm::object::initialise;
 
 /// Lists every program: number of the instruction, its text, and the symbol it refers to.
 pub fn disassemble(elf: &[u8]) -> Result<String> {
-    initialise();
+    initialise().map_err(CodegenError::NoLlvm)?;
     let disassembler =
         Disassembler::new().ok_or_else(|| CodegenError::Llvm("there is no eBPF disassembler".into()))?;
     let object = object::File::parse(elf).map_err(|error| CodegenError::Object(error.to_string()))?;

@@ -14,6 +14,9 @@ pub enum CodegenError {
         /// What it is, and what to do instead.
         what: String,
     },
+    /// LLVM is not installed here, or is another release.
+    #[error("{0}")]
+    NoLlvm(String),
     /// LLVM refused the code, for example because the stack of 512 bytes does not suffice.
     #[error("LLVM refused the generated code: {0}")]
     Llvm(String),

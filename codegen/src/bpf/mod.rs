@@ -100,7 +100,7 @@ pub fn compile(program: &Program, options: &Options) -> Result<Compiled> {
 }
 
 fn compile_with(program: &Program, options: &Options, division: Division) -> Result<Compiled> {
-    let session = Session::new();
+    let session = Session::new().map_err(CodegenError::NoLlvm)?;
     let context = session.context();
     let script = Script { name: &program.name, text: options.source };
     let module = module_for(context, &script, core::most_relocations(program));

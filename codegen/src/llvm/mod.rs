@@ -6,6 +6,8 @@
 pub mod debug;
 pub mod disassembler;
 pub mod ir;
+#[cfg(not(feature = "static-llvm"))]
+mod library;
 pub mod native;
 pub mod object;
 

@@ -38,6 +38,8 @@ pub fn optimise(
 ///
 /// Position-independent code of the small model calls external functions directly, so an object links
 /// into executables, shared libraries and at run time alike.
+///
+/// There must be a [`Session`].
 pub fn target_machine(options: &Options) -> Result<TargetMachine, String> {
     static INITIALISED: Once = Once::new();
     INITIALISED.call_once(|| {

@@ -56,25 +56,34 @@ extern "C" fn fatal(reason: *const c_char) {
 }
 
 /// Prepares LLVM's eBPF back end, once.
-pub fn initialise() {
+///
+/// # Errors
+/// When LLVM's library cannot be opened.
+pub fn initialise() -> Result<(), String> {
+    #[cfg(not(feature = "static-llvm"))]
+    super::library::load()?;
     static BPF: Once = Once::new();
     BPF.call_once(|| {
         Target::initialize_bpf(&InitializationConfig::default());
         // SAFETY: the handler has the signature LLVM asks for and lives for ever.
         unsafe { install_fatal_error_handler(fatal) };
     });
+    Ok(())
 }
 
 impl Session {
     /// A fresh context.
-    pub fn new() -> Self {
-        initialise();
+    ///
+    /// # Errors
+    /// When LLVM's library cannot be opened.
+    pub fn new() -> Result<Self, String> {
+        initialise()?;
         let context = Context::create();
         let messages = Box::new(Messages::default());
         let pointer = std::ptr::from_ref::<Messages>(&messages).cast_mut().cast();
         // SAFETY: the box outlives the context (see the fields' order).
         unsafe { core::LLVMContextSetDiagnosticHandler(context.raw(), Some(collect), pointer) };
-        Self { context, messages }
+        Ok(Self { context, messages })
     }
 
     /// The context.

@@ -132,6 +132,9 @@ pub enum NativeError {
     /// Two programs have one name.
     #[error("the file has two programs named `{0}`")]
     SameName(String),
+    /// LLVM is not installed here, or is another release.
+    #[error("{0}")]
+    NoLlvm(String),
     /// LLVM failed: a mistake of ours, or an option that it does not know.
     #[error("LLVM: {0}")]
     Llvm(String),
@@ -149,8 +152,8 @@ impl From<BuilderError> for NativeError {
 ///
 /// [`NativeError`] names the program, the instruction and the reason.
 pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result<Output, NativeError> {
+    let session = Session::new().map_err(NativeError::NoLlvm)?;
     let machine = native::target_machine(options).map_err(NativeError::Llvm)?;
-    let session = Session::new();
     let context = session.context();
     let module = context.create_module("ebpf");
     module.set_triple(&machine.get_triple());

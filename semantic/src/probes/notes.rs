@@ -95,7 +95,11 @@ fn functions_in_btf<'p>(
         _ => None,
     };
     let wanted: BTreeSet<String> = points.filter_map(name).collect();
-    let Some(btf) = catalog.btf().filter(|_| !wanted.is_empty()) else { return BTreeSet::new() };
+    // Without such a probe nothing is read.
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let Some(btf) = catalog.btf() else { return BTreeSet::new() };
     if wanted.len() == 1 {
         return wanted.into_iter().filter(|name| btf.find(Kind::Func, name).is_some()).collect();
     }
