@@ -191,7 +191,7 @@ impl Checker<'_, '_> {
     pub(super) fn unary(&mut self, op: ast::UnaryOp, operand: &ast::Expr, span: Span) -> Checked<Value> {
         match op {
             ast::UnaryOp::Dereference => return self.dereference(operand, span),
-            ast::UnaryOp::AddressOf => return self.not_yet(span, "the address of a variable or map (`&`)"),
+            ast::UnaryOp::AddressOf => return self.address_of(operand, span),
             ast::UnaryOp::Not | ast::UnaryOp::BitNot | ast::UnaryOp::Negate => {}
         }
         let value = self.expr(operand)?;

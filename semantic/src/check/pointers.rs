@@ -1,16 +1,38 @@
 //! Operations on pointers: moving by elements, comparing, testing.
 
-use btaot_frontend::{Code, Span, ast};
+use btaot_frontend::{Code, Diagnostic, Span, ast};
 
 use super::Checker;
 use super::convert::converted;
 use super::ops::{binary_kind, lower_op};
-use crate::program::{BinaryOp, Expr};
+use crate::program::{BinaryOp, Expr, ExprKind};
 use crate::ty::Ty;
-use crate::types::{Int, Type};
+use crate::types::{Int, Space, Type};
 use crate::value::{Checked, Literal, Stop, Value, int_expr};
 
 impl Checker<'_, '_> {
+    /// `&$x`, `&@m`: where the program keeps them.
+    pub(super) fn address_of(&mut self, operand: &ast::Expr, span: Span) -> Checked<Value> {
+        let pointer = |to| Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Kernel });
+        match &operand.kind {
+            ast::ExprKind::Variable(name) => {
+                let value = self.read_variable(name, operand.span)?;
+                let kind = ExprKind::AddressOf(Box::new(value.expr));
+                Ok(Value::new(pointer(value.ty.lower()), kind, self.location(span)))
+            }
+            ast::ExprKind::Map(name) => {
+                self.known_map(name, operand.span)?;
+                self.later(span, "the address of a map");
+                Ok(self.placeholder(pointer(Type::Void), span))
+            }
+            _ => {
+                let message = "only a variable or a whole map has an address";
+                let error = Diagnostic::error(Code::BadOperand, span, message);
+                self.fail(error.with_secondary(operand.span, "this is neither"))
+            }
+        }
+    }
+
     pub(super) fn pointer_operation(
         &mut self,
         op: ast::BinaryOp,

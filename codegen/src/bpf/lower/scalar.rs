@@ -87,6 +87,11 @@ impl<'c> Lower<'_, '_, 'c> {
             | ExprKind::Index { .. }
             | ExprKind::Field { .. } => self.read_scalar(expression)?,
             ExprKind::AddressOf(place) => {
+                if let ExprKind::Variable(id) = &place.kind {
+                    let piece = self.variable(*id)?.piece();
+                    let pointer = self.piece(piece);
+                    return Ok(ir.address(pointer));
+                }
                 let place = self.place(place)?;
                 ir.address(place.pointer)
             }
