@@ -9,6 +9,7 @@
 //! | [`golden`] | a script in `tests/golden/` and the text of its stages |
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
 //! | [`peer`] | a program and what the reference implementation made of it |
+//! | [`verdicts`] | what is accepted and what is rejected, and where, beside the reference |
 //! | [`aot`] | the command line: exit codes, produced files, corrupted files |
 //! | [`native`] | eBPF objects as native code: `btaot build`, `btaot run` |
 //! | [`live`] | a tool observed while it runs: signals, /proc, a terminal, an empty root |
@@ -29,6 +30,7 @@ mod run;
 mod support;
 mod tidy;
 mod ui;
+mod verdicts;
 
 use libtest_mimic::Arguments;
 
@@ -43,6 +45,7 @@ fn main() {
         golden::trials(),
         run::trials(),
         peer::trials(),
+        verdicts::trials(),
         aot::trials(),
         native::trials(),
         live::trials(),
