@@ -4,10 +4,13 @@ use btaot_abi::Bytes;
 use btaot_abi::metadata::{Config, MissingProbes};
 use btaot_frontend::ast::{self, ConfigEntry, ConfigValue};
 use btaot_frontend::{Code, Diagnostic};
+use indexmap::IndexMap;
+
 use btaot_grammar::vocabulary::{ConfigKey, ConfigType, StackMode as StackWord};
 
 use crate::probes::did_you_mean;
 use crate::types::StackMode;
+use crate::value::Literal;
 
 /// The settings, with those that only the compiler needs.
 pub(crate) struct Settings {
@@ -15,6 +18,32 @@ pub(crate) struct Settings {
     pub config: Config,
     /// How stacks print when the script does not say.
     pub stack_mode: StackMode,
+    /// All of them, as `config` shows them.
+    pub values: IndexMap<ConfigKey, Literal>,
+    /// Settings that are right, but that the tool does not obey yet.
+    pub later: Vec<Diagnostic>,
+}
+
+/// Whether a feature that may still change can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unstable {
+    /// Without a word.
+    Enabled,
+    /// With a warning.
+    Warned,
+    /// Not.
+    Refused,
+}
+
+impl Settings {
+    /// What a setting says of its feature.
+    pub fn unstable(&self, key: ConfigKey) -> Unstable {
+        match self.values.get(&key) {
+            Some(Literal::Str(word)) if word == b"enable" => Unstable::Enabled,
+            Some(Literal::Str(word)) if word == b"warn" => Unstable::Warned,
+            _ => Unstable::Refused,
+        }
+    }
 }
 
 /// The value of a setting after its type was checked.
@@ -27,13 +56,39 @@ enum Setting {
 
 /// Reads the block of a script.
 pub(crate) fn read(block: Option<&ast::Config>, diagnostics: &mut Vec<Diagnostic>) -> Settings {
-    let mut settings = Settings { config: defaults(), stack_mode: StackMode::default() };
+    let values = ConfigKey::ALL.iter().filter_map(|key| Some((*key, default_of(*key)?))).collect();
+    let mut settings =
+        Settings { config: defaults(), stack_mode: StackMode::default(), values, later: Vec::new() };
     for entry in block.into_iter().flat_map(|block| &block.entries) {
         if let Err(problem) = apply(&mut settings, entry, diagnostics) {
             diagnostics.push(*problem);
         }
     }
     settings
+}
+
+/// What a setting is when the script does not say.
+fn default_of(key: ConfigKey) -> Option<Literal> {
+    match key.row().values {
+        ConfigType::Integer { default } => Some(Literal::Int(default)),
+        ConfigType::Boolean { default } => Some(Literal::Bool(default)),
+        ConfigType::Text { default } => Some(Literal::Str(default.into())),
+        ConfigType::Choice(words) => words.first().map(|word| Literal::Str((*word).into())),
+        ConfigType::Ignored => None,
+    }
+}
+
+/// The literal that a setting is.
+fn literal_of(key: ConfigKey, setting: &Setting) -> Literal {
+    match (setting, key.row().values) {
+        (Setting::Integer(value), _) => Literal::Int(*value),
+        (Setting::Boolean(value), _) => Literal::Bool(*value),
+        (Setting::Text(text), _) => Literal::Str(text.clone()),
+        (Setting::Choice(index), ConfigType::Choice(words)) => {
+            Literal::Str(words.get(*index).copied().unwrap_or_default().into())
+        }
+        (Setting::Choice(_), _) => Literal::Str(Vec::new()),
+    }
 }
 
 fn defaults() -> Config {
@@ -65,8 +120,20 @@ fn apply(
         diagnostics.push(Diagnostic::warning(Code::Deprecated, span, message));
     }
     let setting = check(key, entry)?;
+    if let Some(setting) = &setting {
+        settings.values.insert(key, literal_of(key, setting));
+    }
     let config = &mut settings.config;
     match (key, setting) {
+        (
+            ConfigKey::UnstableDwUstack
+            | ConfigKey::UnstableImportStatement
+            | ConfigKey::UnstableTseries
+            | ConfigKey::UnstableTypeinfo,
+            Some(_),
+        )
+        | (ConfigKey::License, Some(Setting::Choice(0))) => {}
+        (ConfigKey::ShowDebugInfo, Some(Setting::Boolean(true))) => {}
         (ConfigKey::MaxStrlen, Some(Setting::Integer(size))) => {
             config.max_strlen = in_range(entry, size, 1, u64::from(u32::MAX))?;
         }
@@ -104,8 +171,8 @@ fn apply(
             diagnostics.push(Diagnostic::warning(Code::Deprecated, span, message));
         }
         (_, Some(_)) => {
-            let message = format!("the setting `{name}` is not supported yet");
-            return Err(Box::new(Diagnostic::error(Code::NotSupportedYet, span, message)));
+            let message = format!("the setting `{name}` is not obeyed yet");
+            settings.later.push(Diagnostic::error(Code::NotSupportedYet, span, message));
         }
     }
     Ok(())

@@ -77,7 +77,7 @@ pub fn analyze(
         bodies: outcome.bodies,
         positional: outcome.positional,
     };
-    Ok(Analysis { program, warnings: diagnostics, later: outcome.later })
+    Ok(Analysis { program, warnings: diagnostics, later: [settings.later, outcome.later].concat() })
 }
 
 /// Parts of a script that this release cannot compile.

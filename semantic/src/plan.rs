@@ -18,8 +18,8 @@ fn map(name: &str, state: &MapState, max_map_keys: u32) -> Map {
     let contents = match &state.shape {
         Some(Shape::Aggregate(aggregation)) => Contents::Aggregate(*aggregation),
         Some(Shape::Plain(ty)) => Contents::Plain(ty.lower()),
-        // Only a declared map that is never used has no value.
-        None => Contents::Plain(Type::I64),
+        // No code is made for time series yet, and only a declared map that is never used has no value.
+        Some(Shape::Series(_)) | None => Contents::Plain(Type::I64),
     };
     let key = match (state.keyed, &state.key) {
         (Some(true), Some(key)) => Some(key.lower()),

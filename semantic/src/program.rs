@@ -462,6 +462,10 @@ pub enum EventValue {
     Random,
     /// Id of the current cgroup, `uint64`.
     Cgroup,
+    /// Number of the NUMA node, `uint32`.
+    NumaNode,
+    /// The kernel's tick counter, `uint64`.
+    Jiffies,
     /// Number of the current probe.
     ProbeId,
     /// Argument N (from 0) of a traced function, `uint64`.
@@ -485,6 +489,8 @@ pub enum UnaryOp {
     Complement,
     /// `!`, on a [`Type::Bool`].
     Not,
+    /// `bswap()`, on an unsigned integer of 2, 4 or 8 bytes.
+    SwapBytes,
 }
 
 /// Operations on two operands.

@@ -16,6 +16,8 @@ pub(crate) enum Ty {
     Int(IntTy),
     /// The value of an aggregating map.
     Aggregate(Aggregation),
+    /// The value of a map of time series.
+    Series,
     /// `(a, b)`.
     Tuple(Vec<Ty>),
     /// `(a = 1, b = 2)`.
@@ -83,6 +85,7 @@ impl Ty {
         match self {
             Self::Int(int) => Type::Int(int.int),
             Self::Aggregate(aggregation) => Type::Int(Int { size: 8, signed: aggregation.signed() }),
+            Self::Series => Type::I64,
             Self::Tuple(fields) => Type::Tuple(fields.iter().map(Self::lower).collect()),
             Self::Record(fields) => {
                 Type::Record(fields.iter().map(|(name, ty)| (name.clone(), ty.lower())).collect())
@@ -102,7 +105,7 @@ impl Ty {
             Self::Plain(Type::Enum(_)) => {
                 Some(IntTy { int: Int { size: 8, signed: false }, flexible: false, space: Space::Unknown })
             }
-            Self::Aggregate(_) | Self::Tuple(_) | Self::Record(_) | Self::Plain(_) => None,
+            Self::Aggregate(_) | Self::Series | Self::Tuple(_) | Self::Record(_) | Self::Plain(_) => None,
         }
     }
 
@@ -186,6 +189,7 @@ pub(crate) fn promote(current: &Ty, new: &Ty) -> Option<Ty> {
             };
             Some(Ty::Record(left.iter().map(field).collect::<Option<_>>()?))
         }
+        (Ty::Series, Ty::Series) => Some(Ty::Series),
         (Ty::Plain(left), Ty::Plain(right)) => promote_plain(left, right).map(Ty::Plain),
         _ => None,
     }

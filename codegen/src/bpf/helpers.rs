@@ -24,6 +24,8 @@ pub enum Helper {
     GetCurrentComm,
     /// Address of the current `struct task_struct`.
     GetCurrentTask,
+    /// The number of the NUMA node.
+    GetNumaNodeId,
     /// Walks a stack.
     GetStack,
     /// Id of the current cgroup.
@@ -36,6 +38,8 @@ pub enum Helper {
     ProbeReadUserStr,
     /// Copies a text from kernel memory.
     ProbeReadKernelStr,
+    /// The tick counter.
+    Jiffies64,
     /// Process and thread id as a pid namespace sees them.
     GetNsCurrentPidTgid,
     /// Boot clock, ns.
@@ -84,12 +88,14 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::GetCurrentUidGid, "get_current_uid_gid", 15, (4, 2)),
     row(Helper::GetCurrentComm, "get_current_comm", 16, (4, 2)),
     row(Helper::GetCurrentTask, "get_current_task", 35, (4, 8)),
+    row(Helper::GetNumaNodeId, "get_numa_node_id", 42, (4, 10)),
     row(Helper::GetStack, "get_stack", 67, (4, 18)),
     row(Helper::GetCurrentCgroupId, "get_current_cgroup_id", 80, (4, 18)),
     row(Helper::ProbeReadUser, "probe_read_user", 112, (5, 5)),
     row(Helper::ProbeReadKernel, "probe_read_kernel", 113, (5, 5)),
     row(Helper::ProbeReadUserStr, "probe_read_user_str", 114, (5, 5)),
     row(Helper::ProbeReadKernelStr, "probe_read_kernel_str", 115, (5, 5)),
+    row(Helper::Jiffies64, "jiffies64", 118, (5, 6)),
     row(Helper::GetNsCurrentPidTgid, "get_ns_current_pid_tgid", 120, (5, 7)),
     row(Helper::KtimeGetBootNs, "ktime_get_boot_ns", 125, (5, 7)),
     row(Helper::RingbufReserve, "ringbuf_reserve", 131, (5, 8)),

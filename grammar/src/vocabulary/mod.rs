@@ -13,6 +13,7 @@ mod function;
 mod map_kind;
 mod mode;
 mod probe;
+mod signal;
 mod types;
 
 pub use builtin::{Builtin, BuiltinRow};
@@ -23,6 +24,7 @@ pub use function::{Function, FunctionGroup, FunctionRow, MAX_ARGUMENTS, Need, Pa
 pub use map_kind::{MapKind, MapKindRow};
 pub use mode::{ClockMode, PidMode, SeriesAggregation, StackMode};
 pub use probe::{ProbeKind, ProbeRow, ProbeSet};
+pub use signal::{closest_signal, signal_name, signal_number};
 pub use types::{BuiltinType, TypeRow, ValueKind};
 
 /// When a value becomes known.

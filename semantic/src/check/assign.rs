@@ -94,6 +94,10 @@ impl Checker<'_, '_> {
                 );
                 self.error(Code::AggregationMisused, span, message)
             }
+            Ty::Series => {
+                let message = format!("a time series cannot be copied to {place}: print the map instead");
+                self.error(Code::AggregationMisused, span, message)
+            }
             Ty::Plain(crate::types::Type::Struct(id))
                 if self.catalog.structs()[*id].origin != crate::types::Origin::Script =>
             {
@@ -146,7 +150,7 @@ impl Checker<'_, '_> {
         self.refuse_unstorable(&value.ty, span, "a map")?;
         let ty = match self.widen_map(name, &Shape::Plain(storable(&value.ty))) {
             Ok(Shape::Plain(ty)) => ty,
-            Ok(shape @ Shape::Aggregate(_)) | Err(shape) => {
+            Ok(shape @ (Shape::Aggregate(_) | Shape::Series(_))) | Err(shape) => {
                 return self.mismatch(&format!("@{name}"), &value.ty, &shape.ty(), span);
             }
         };

@@ -1,10 +1,12 @@
 //! Builtins: what a bare name of the vocabulary gives.
 
+use btaot_abi::Bytes;
 use btaot_abi::constants::IntSource;
-use btaot_frontend::{Code, Diagnostic, Span};
-use btaot_grammar::vocabulary::{Builtin, ProbeKind, ProbeSet};
+use btaot_frontend::{Code, Diagnostic, Span, ast};
+use btaot_grammar::vocabulary::{Builtin, Function, ProbeKind, ProbeSet};
 
 use super::Checker;
+use super::ops::binary_kind;
 use super::typename::DEFAULT_FRAMES;
 use crate::program::{BinaryOp, EventValue, Expr, ExprKind};
 use crate::ty::Ty;
@@ -72,17 +74,29 @@ impl Checker<'_, '_> {
                     format!("read the stack: `*(uint64 *)(reg(\"sp\") + {})`", 8 * (u32::from(number) + 1));
                 self.fail(Diagnostic::error(Code::UnknownIdentifier, span, message).with_hint(hint))
             }
-            Builtin::Pcomm
-            | Builtin::Ppid
-            | Builtin::LeaderComm
-            | Builtin::LeaderTid
-            | Builtin::HasCpid
-            | Builtin::Numaid
-            | Builtin::Jiffies
-            | Builtin::Usermode
-            | Builtin::Ctx
-            | Builtin::Config
-            | Builtin::DefaultStrLength => self.not_yet(span, &format!("`{}`", builtin.name())),
+            Builtin::Ppid => self.of_task(Function::Ppid, &[], span),
+            Builtin::Pcomm => self.of_task(Function::Pcomm, &[], span),
+            Builtin::LeaderTid => self.of_task(Function::LeaderTid, &[], span),
+            Builtin::LeaderComm => self.of_task(Function::LeaderComm, &[], span),
+            Builtin::Numaid => event(self, Ty::int(4, false), EventValue::NumaNode),
+            Builtin::Jiffies => event(self, Ty::U64, EventValue::Jiffies),
+            Builtin::HasCpid => {
+                let location = self.location(span);
+                let part = |kind| Expr { kind, ty: Type::U64, location };
+                let left = part(ExprKind::IntConstant(IntSource::ChildPid));
+                let kind = binary_kind(BinaryOp::NotEqual, left, part(ExprKind::Int(0)));
+                Ok(Value::new(Ty::BOOL, kind, location))
+            }
+            Builtin::Usermode => {
+                self.later(span, "`usermode`");
+                Ok(self.placeholder(Ty::int(1, false), span))
+            }
+            Builtin::DefaultStrLength => {
+                let length = u64::from(self.settings.config.max_strlen);
+                Ok(Value::literal(Literal::Int(length), self.location(span)))
+            }
+            Builtin::Ctx => self.raw_context(span),
+            Builtin::Config => Ok(self.configuration(span)),
         }
     }
 
@@ -138,8 +152,34 @@ impl Checker<'_, '_> {
         Value::new(Ty::U64, kind, location)
     }
 
+    /// `config`: the settings in force.
+    fn configuration(&self, span: Span) -> Value {
+        let fields = self.settings.values.iter().map(|(key, value)| (Bytes::from(key.name()), value.clone()));
+        Value::literal(Literal::Record(fields.collect()), self.location(span))
+    }
+
+    /// `ctx`: what the kernel gives the program.
+    fn raw_context(&mut self, span: Span) -> Checked<Value> {
+        let name = match self.body.kinds.first() {
+            Some(ProbeKind::Profile | ProbeKind::Software | ProbeKind::Hardware | ProbeKind::Watchpoint) => {
+                Some("bpf_perf_event_data")
+            }
+            Some(
+                ProbeKind::Kprobe
+                | ProbeKind::Kretprobe
+                | ProbeKind::Uprobe
+                | ProbeKind::Uretprobe
+                | ProbeKind::Usdt,
+            ) => Some("pt_regs"),
+            _ => None,
+        };
+        let to = name.and_then(|name| self.catalog.tagged(ast::Tag::Struct, name)).unwrap_or(Type::Void);
+        self.later(span, "`ctx`");
+        Ok(self.placeholder(Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Context }), span))
+    }
+
     fn current_task(&mut self, span: Span) -> Checked<Value> {
-        let task = self.catalog.tagged(btaot_frontend::ast::Tag::Struct, "task_struct");
+        let task = self.catalog.tagged(ast::Tag::Struct, "task_struct");
         let to = task.unwrap_or(Type::Void);
         let ty = Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Kernel });
         Ok(Value::new(ty, ExprKind::Event(EventValue::CurrentTask), self.location(span)))

@@ -136,6 +136,9 @@ impl Checker<'_, '_> {
                 let error = Diagnostic::error(Code::AggregationMisused, map.span, message);
                 return self.fail(error.with_hint(format!("print the map as a whole: `print(@{name})`")));
             }
+            Some(Shape::Series(_)) => {
+                return self.error(Code::AggregationMisused, map.span, "time series cannot be run over");
+            }
             Some(shape) => super::variables::storable(&shape.ty()),
         };
         let key = self.maps.get(name).and_then(|map| map.key.clone()).ok_or(Stop::Unknown)?;

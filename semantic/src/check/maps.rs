@@ -2,7 +2,7 @@
 
 use btaot_abi::ids::MapId;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::MapKind;
+use btaot_grammar::vocabulary::{MapKind, SeriesAggregation};
 
 use super::Checker;
 use super::variables::storable;
@@ -39,6 +39,19 @@ pub(crate) enum Shape {
     Plain(Ty),
     /// An aggregation.
     Aggregate(Aggregation),
+    /// A time series.
+    Series(Series),
+}
+
+/// The parameters of `tseries()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Series {
+    /// Length of an interval, ns.
+    pub interval: u64,
+    /// Number of intervals.
+    pub count: u64,
+    /// What becomes of the values of an interval; the last one stands when absent.
+    pub aggregation: Option<SeriesAggregation>,
 }
 
 impl Shape {
@@ -47,6 +60,7 @@ impl Shape {
         match self {
             Self::Plain(ty) => ty.clone(),
             Self::Aggregate(aggregation) => Ty::Aggregate(*aggregation),
+            Self::Series(_) => Ty::Series,
         }
     }
 }
@@ -211,7 +225,8 @@ impl Checker<'_, '_> {
         let wider = match (&current, new) {
             (Shape::Plain(left), Shape::Plain(right)) => promote(left, right).map(Shape::Plain),
             (Shape::Aggregate(left), Shape::Aggregate(right)) => left.merged(*right).map(Shape::Aggregate),
-            (Shape::Plain(_), Shape::Aggregate(_)) | (Shape::Aggregate(_), Shape::Plain(_)) => None,
+            (Shape::Series(left), Shape::Series(right)) => (left == right).then(|| current.clone()),
+            _ => None,
         };
         let Some(wider) = wider else { return Err(current) };
         if !self.last && wider != current {
@@ -267,7 +282,7 @@ impl Checker<'_, '_> {
                 continue;
             };
             let (kind, keyed) = (*kind, *keyed);
-            let aggregates = matches!(shape, Some(Shape::Aggregate(_)));
+            let aggregates = matches!(shape, Some(Shape::Aggregate(_) | Shape::Series(_)));
             let Some(keyed) = keyed else {
                 let message = format!("`@{name}` is never used");
                 self.warn(Code::UnusedDeclaration, declaration.span, message);

@@ -35,7 +35,7 @@ use crate::ty::Ty;
 use crate::types::{StructId, Type};
 use crate::value::{Stop, Value};
 
-pub(crate) use maps::{MapState, Shape};
+pub(crate) use maps::{MapState, Series, Shape};
 
 /// Rounds after which types must stand. Each round widens at least one type, and a type widens a few times at most,
 /// so a script that needs more is larger than any.
@@ -71,6 +71,8 @@ pub(crate) struct Checker<'a, 't> {
     diagnostics: Vec<Diagnostic>,
     /// Constructs that are right, but cannot be compiled yet.
     later: Vec<Diagnostic>,
+    /// Options of the tool's command line, by name.
+    options: IndexMap<Vec<u8>, calls::NamedOption>,
     /// A type changed in this round.
     changed: bool,
     /// The last round.
@@ -134,6 +136,7 @@ pub(crate) fn check(
         positional: 0,
         diagnostics: Vec::new(),
         later: Vec::new(),
+        options: IndexMap::new(),
         changed: false,
         last: false,
         define: None,

@@ -106,7 +106,7 @@ impl Checker<'_, '_> {
             BuiltinType::Stats => Ty::Aggregate(Aggregation::Stats { signed: true }),
             BuiltinType::Hist => Ty::Aggregate(Aggregation::Hist { bits: 0 }),
             BuiltinType::LinearHist => Ty::Aggregate(Aggregation::Lhist { min: 0, max: 1, step: 1 }),
-            BuiltinType::TimeSeries => return self.not_yet(span, "`tseries_t`"),
+            BuiltinType::TimeSeries => Ty::Series,
         })
     }
 
@@ -183,6 +183,7 @@ impl Checker<'_, '_> {
         match ty {
             Ty::Int(int) => int_name(int.int),
             Ty::Aggregate(aggregation) => format!("{}()", aggregation.function()),
+            Ty::Series => "tseries()".to_owned(),
             Ty::Tuple(fields) => {
                 let fields: Vec<String> = fields.iter().map(|field| self.show(field)).collect();
                 format!("({})", fields.join(", "))

@@ -55,6 +55,8 @@ pub fn note_use(expression: &Expr, uses: &mut Uses) {
         EventValue::Comm
         | EventValue::Nsecs
         | EventValue::Random
+        | EventValue::NumaNode
+        | EventValue::Jiffies
         | EventValue::ProbeId
         | EventValue::Argument(_)
         | EventValue::ReturnValue
@@ -103,6 +105,8 @@ impl<'c> Lower<'_, '_, 'c> {
             EventValue::CurrentTask => self.task(),
             EventValue::Random => self.helper(Helper::GetPrandomU32, &[]),
             EventValue::Cgroup => self.cgroup(),
+            EventValue::NumaNode => self.helper(Helper::GetNumaNodeId, &[]),
+            EventValue::Jiffies => self.helper(Helper::Jiffies64, &[]),
             EventValue::ProbeId => self.probe_id(),
             EventValue::Argument(number) => return self.argument(number, location),
             EventValue::ReturnValue => {

@@ -189,11 +189,10 @@ impl<'c> Lower<'_, '_, 'c> {
 
     fn fill_literal(&mut self, text: &[u8], to: Spot<'c>, ty: &Type, how: Fill) {
         let ir = self.ir;
-        let size = match ty {
-            Type::Str(size) => *size as usize,
-            _ => text.len() + 1,
+        let (size, mut bytes) = match ty {
+            Type::Str(size) => (*size as usize, text[..text.len().min(*size as usize - 1)].to_vec()),
+            _ => (text.len(), text.to_vec()),
         };
-        let mut bytes = text[..text.len().min(size.saturating_sub(1))].to_vec();
         bytes.resize((bytes.len() + 1).next_multiple_of(8).min(size), 0);
         for (offset, width) in chunks(bytes.len() as u32, to.align) {
             let mut word = [0; 8];

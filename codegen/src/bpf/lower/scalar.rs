@@ -58,6 +58,7 @@ impl<'c> Lower<'_, '_, 'c> {
                     UnaryOp::Negate => ir.sub(ir.i64(0), value),
                     UnaryOp::Complement => ir.not(value),
                     UnaryOp::Not => ir.xor(value, ir.i64(1)),
+                    UnaryOp::SwapBytes => self.swap_bytes(value, &expression.ty),
                 };
                 self.narrow(&expression.ty, value, location)?
             }
@@ -106,6 +107,13 @@ impl<'c> Lower<'_, '_, 'c> {
                 return self.unsupported(location, "a number is needed here");
             }
         })
+    }
+
+    fn swap_bytes(&self, value: Int<'c>, ty: &Type) -> Int<'c> {
+        let ir = self.ir;
+        let bits = if let Type::Int(int) = ty { int.size * 8 } else { 64 };
+        let value = ir.trunc(value, bits).into();
+        ir.zext(ir.intrinsic(self.unit.module, "llvm.bswap", &[value], &[value]).into_int_value())
     }
 
     /// A truth value for a branch.

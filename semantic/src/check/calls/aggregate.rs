@@ -1,12 +1,15 @@
 //! `count()`, `hist()` and their kind: the value that a map takes in.
 
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::Function;
+use btaot_grammar::vocabulary::{ConfigKey, Function, SeriesAggregation};
 
-use super::super::{Checker, Shape};
+use super::super::{Checker, Series, Shape};
+use crate::config::Unstable;
 use crate::program::{Aggregation, Expr};
 use crate::value::{Checked, Stop};
 
+/// Most intervals of a time series.
+const MAX_INTERVALS: u64 = 1_000_000;
 /// `hist` splits a power of two into at most 2^5 buckets.
 const MAX_HIST_BITS: u64 = 5;
 /// `lhist` has at most so many buckets between its bounds.
@@ -22,6 +25,9 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
     ) -> Checked<Option<Expr>> {
         self.admit(function, arguments, span)?;
+        if function == Function::Tseries {
+            return self.time_series(name, arguments, span);
+        }
         let value = match arguments.first() {
             None => None,
             Some(argument) => Some((self.expr(argument)?, argument.span)),
@@ -46,10 +52,10 @@ impl Checker<'_, '_> {
             Function::Stats => Aggregation::Stats { signed },
             Function::Hist => self.hist(&arguments[1..], span)?,
             Function::Lhist => self.lhist(&arguments[1..], span)?,
-            _ => return self.not_yet(span, &format!("`{}()`", function.name())),
+            _ => return Err(Stop::Reported),
         };
         if let Err(current) = self.widen_map(name, &Shape::Aggregate(aggregation)) {
-            return self.other_aggregation(name, aggregation, &current, span);
+            return self.other_aggregation(name, aggregation.function(), &current, span);
         }
         match value {
             None => Ok(None),
@@ -57,15 +63,69 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// `tseries(value, interval, count, aggregation)`.
+    fn time_series(&mut self, name: &str, arguments: &[ast::Expr], span: Span) -> Checked<Option<Expr>> {
+        match self.settings.unstable(ConfigKey::UnstableTseries) {
+            Unstable::Enabled => {}
+            Unstable::Warned => self.warn(Code::UnstableUsed, span, "`tseries()` may still change"),
+            Unstable::Refused => {
+                let error = Diagnostic::error(
+                    Code::UnstableUsed,
+                    span,
+                    "`tseries()` is switched off by the config block",
+                );
+                return self.fail(error.with_hint("set `unstable_tseries = enable`"));
+            }
+        }
+        let value = self.expr(&arguments[0])?;
+        if !value.ty.is_integer() {
+            let message = format!("`tseries()` takes an integer, not `{}`", self.show(&value.ty));
+            return self.bad_argument_of(span, arguments[0].span, message);
+        }
+        let interval = self.literal_int(&arguments[1], span)?;
+        let count = self.literal_int(&arguments[2], span)?;
+        if interval == 0 {
+            return self.bad_argument_of(span, arguments[1].span, "an interval has at least 1 ns");
+        }
+        if !(1..=MAX_INTERVALS).contains(&count) {
+            let message = format!("a time series has 1 to {MAX_INTERVALS} intervals, not {count}");
+            return self.bad_argument_of(span, arguments[2].span, message);
+        }
+        let aggregation = match arguments.get(3) {
+            None => None,
+            Some(argument) => {
+                let word = self.literal_text(argument, span)?;
+                let word = String::from_utf8_lossy(&word).into_owned();
+                let Some(found) = SeriesAggregation::lookup(&word) else {
+                    let names: Vec<&str> = SeriesAggregation::names().collect();
+                    let message = format!(
+                        "values of an interval are put together by {}, not `{word}`",
+                        names.join(", ")
+                    );
+                    return self.bad_argument_of(span, argument.span, message);
+                };
+                Some(found)
+            }
+        };
+        let shape = Shape::Series(Series { interval, count, aggregation });
+        if let Err(current) = self.widen_map(name, &shape) {
+            return self.other_aggregation(name, "tseries", &current, span);
+        }
+        self.later(span, "`tseries()`");
+        self.widened(value).map(Some).ok_or(Stop::Reported)
+    }
+
     fn other_aggregation<T>(
         &mut self,
         name: &str,
-        aggregation: Aggregation,
+        function: &str,
         current: &Shape,
         span: Span,
     ) -> Checked<T> {
-        let function = aggregation.function();
         let message = match current {
+            Shape::Series(_) if function == "tseries" => {
+                format!("`@{name}` is already a `tseries()` with other parameters")
+            }
             Shape::Aggregate(other) if other.function() == function => {
                 format!("`@{name}` is already a `{function}()` with other parameters")
             }

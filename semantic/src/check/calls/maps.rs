@@ -61,6 +61,14 @@ impl Checker<'_, '_> {
         Ok(())
     }
 
+    /// `delete` for its value: whether there was such an entry.
+    pub(super) fn deleted(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
+        let mut statements = Vec::new();
+        self.delete(arguments, span, &mut statements)?;
+        self.later(span, "the value of `delete()`");
+        Ok(self.placeholder(Ty::BOOL, span))
+    }
+
     /// A map and a key that are separate arguments.
     fn keyed_access(
         &mut self,

@@ -1,20 +1,27 @@
 //! Calls: which function is meant, whether it may be called so, and its value or effect.
 
 mod aggregate;
+mod arguments;
 mod known;
 mod maps;
+mod messages;
 mod names;
+mod options;
+mod others;
 mod output;
+mod tasks;
 mod text;
 
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::{Builtin, Function, Safety};
+use btaot_grammar::vocabulary::{Builtin, Function, Safety, ValueKind};
 
 use super::Checker;
 use crate::probes::did_you_mean;
 use crate::program::{EventValue, Stmt};
 use crate::types::Space;
 use crate::value::{Checked, Value};
+
+pub(super) use options::NamedOption;
 
 impl Checker<'_, '_> {
     /// A call that stands as a statement. False: it is an expression like others, to be discarded.
@@ -26,19 +33,10 @@ impl Checker<'_, '_> {
         out: &mut Vec<Stmt>,
     ) -> bool {
         let Some(function) = Function::lookup(&name.text) else { return false };
-        let span = expr.span;
-        match function {
-            Function::Printf
-            | Function::Print
-            | Function::Time
-            | Function::Exit
-            | Function::Clear
-            | Function::Zero
-            | Function::Delete
-            | Function::StaticAssert
-            | Function::Fail => {}
-            _ => return false,
+        if function.row().value != ValueKind::Void && function != Function::Delete {
+            return false;
         }
+        let span = expr.span;
         if self.admit(function, arguments, span).is_err() {
             return true;
         }
@@ -51,7 +49,13 @@ impl Checker<'_, '_> {
             Function::Delete => self.delete(arguments, span, out),
             Function::StaticAssert => self.static_assert(arguments, span),
             Function::Fail => self.failure(arguments, span),
-            _ => Ok(()),
+            Function::Errorf | Function::Warnf | Function::Cat | Function::System => {
+                self.formatted_message(function, arguments, span)
+            }
+            Function::Debugf => self.debugf(arguments, span),
+            Function::Join => self.join(arguments, span),
+            Function::AssertStr => self.assert_str(arguments, span),
+            other => self.uncompiled(other, arguments, span).map(|_| ()),
         };
         self.settle(done, span);
         true
@@ -73,19 +77,12 @@ impl Checker<'_, '_> {
         let Some(function) = Function::lookup(&name.text) else { return self.unknown_function(name, span) };
         self.admit(function, arguments, span)?;
         match function {
-            Function::Printf
-            | Function::Print
-            | Function::Time
-            | Function::Exit
-            | Function::Clear
-            | Function::Zero
-            | Function::StaticAssert
-            | Function::Fail => {
+            function if function.row().value == ValueKind::Void => {
                 let mut effects = Vec::new();
                 self.call_statement(expr, name, arguments, &mut effects);
                 Ok(Value::void(self.location(span)))
             }
-            Function::Delete => self.not_yet(span, "the value of `delete`"),
+            Function::Delete => self.deleted(arguments, span),
             Function::Count
             | Function::Sum
             | Function::Avg
@@ -93,7 +90,8 @@ impl Checker<'_, '_> {
             | Function::Max
             | Function::Stats
             | Function::Hist
-            | Function::Lhist => {
+            | Function::Lhist
+            | Function::Tseries => {
                 let message = format!("`{}()` is only the value of a map", function.name());
                 let error = Diagnostic::error(Code::AggregationMisused, span, message);
                 self.fail(error.with_hint(format!("assign it to one: `@x = {}(…)`", function.name())))
@@ -119,8 +117,64 @@ impl Checker<'_, '_> {
             | Function::IsLiteral => self.is_kind(function, arguments, span),
             Function::Strftime => self.strftime(arguments, span),
             Function::Ntop => self.ntop(arguments, span),
-            // A function of the vocabulary that has no arm here is refused, never ignored.
-            later => self.not_yet(span, &format!("`{}()`", later.name())),
+            Function::Find => self.find_entry(arguments, span),
+            Function::Strlen => self.strlen(arguments, span),
+            Function::Strcap => self.strcap(arguments, span),
+            Function::Strncmp => self.strncmp(arguments, span),
+            Function::Bswap => self.bswap(arguments, span),
+            Function::IsErr => self.is_err(arguments, span),
+            Function::SignalName => self.signal_name(arguments, span),
+            Function::Macaddr => self.macaddr(arguments, span),
+            Function::Pton => self.pton(arguments, span),
+            Function::Getopt => self.getopt(arguments, span),
+            Function::Ppid | Function::Pcomm | Function::LeaderTid | Function::LeaderComm => {
+                self.of_task(function, arguments, span)
+            }
+            Function::DwUstack => {
+                self.stack(Function::Ustack, arguments, span)?;
+                self.uncompiled(function, &[], span)
+            }
+            Function::ContainerOf => self.container_of(arguments, span),
+            Function::Comm
+            | Function::Strstr
+            | Function::Strcontains
+            | Function::StrConcat
+            | Function::Memcmp
+            | Function::Path
+            | Function::Reg
+            | Function::Kaddr
+            | Function::Uaddr
+            | Function::PercpuKaddr
+            | Function::Cgroupid
+            | Function::CgroupPath
+            | Function::Strerror
+            | Function::SyscallName
+            | Function::SocketCookie
+            | Function::WriteUser
+            | Function::Skboutput
+            | Function::KfuncExist
+            | Function::KfuncAllowed => self.uncompiled(function, arguments, span),
+            // Those without a value were dealt with above.
+            Function::Printf
+            | Function::Print
+            | Function::Errorf
+            | Function::Warnf
+            | Function::Debugf
+            | Function::Cat
+            | Function::Join
+            | Function::Time
+            | Function::System
+            | Function::Exit
+            | Function::Assert
+            | Function::AssertStr
+            | Function::StaticAssert
+            | Function::Fail
+            | Function::Signal
+            | Function::SignalThread
+            | Function::Override
+            | Function::Unwatch
+            | Function::Clear
+            | Function::Zero => Ok(Value::void(self.location(span))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::{Function, StackMode as StackWord};
+use btaot_grammar::vocabulary::{ClockMode, Function, StackMode as StackWord};
 
 use super::super::{Checker, convert::converted, typename::DEFAULT_FRAMES};
 use crate::config::stack_mode;
@@ -90,6 +90,15 @@ impl Checker<'_, '_> {
 
     pub(super) fn strftime(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let format = self.literal_text(&arguments[0], span)?;
+        if let ast::ExprKind::Call { name, arguments: clock } = &arguments[1].kind
+            && Function::lookup(&name.text) == Some(Function::Nsecs)
+            && let Some(ast::ExprKind::Ident(clock)) = clock.first().map(|clock| &clock.kind)
+            && let Some(ClockMode::Monotonic) = ClockMode::lookup(clock)
+        {
+            let error = Diagnostic::error(Code::BadArgument, span, "a monotonic time has no time of day")
+                .with_secondary(arguments[1].span, "this clock stands still while the machine sleeps");
+            return self.fail(error.with_hint("use `nsecs` or `nsecs(sw_tai)`"));
+        }
         let value = self.expr(&arguments[1])?;
         if !value.ty.is_integer() || matches!(value.literal, Some(Literal::Negative(_))) {
             let message =

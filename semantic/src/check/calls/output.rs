@@ -15,6 +15,14 @@ const DEFAULT_TIME: &[u8] = b"%H:%M:%S\n";
 
 impl Checker<'_, '_> {
     pub(super) fn printf(&mut self, arguments: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Checked<()> {
+        let (format, arguments) = self.formatted(arguments, span)?;
+        let message = Message::Printf { format: Bytes::from(format), arguments };
+        self.push(out, StmtKind::Send(message), span);
+        Ok(())
+    }
+
+    /// A format and its values, converted as it wants them.
+    pub(super) fn formatted(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<(Vec<u8>, Vec<Expr>)> {
         let format_at = arguments[0].span;
         let format = self.literal_text(&arguments[0], span)?;
         let values: Vec<Checked<Value>> = arguments[1..].iter().map(|argument| self.expr(argument)).collect();
@@ -51,9 +59,7 @@ impl Checker<'_, '_> {
             let at = self.inside_text(format_at, &format, conversion.span);
             converted.push(self.format_argument(*conversion, value, (span, argument.span, at))?);
         }
-        let message = Message::Printf { format: Bytes::from(format), arguments: converted };
-        self.push(out, StmtKind::Send(message), span);
-        Ok(())
+        Ok((format, converted))
     }
 
     /// A value for a conversion; `places` are the call, the argument and the conversion.
@@ -126,6 +132,14 @@ impl Checker<'_, '_> {
             Ty::Aggregate(aggregation) if !aggregation.is_castable() => {
                 let message = format!("single entries of `{}()` cannot be printed", aggregation.function());
                 let error = Diagnostic::error(Code::AggregationMisused, span, message);
+                return self.fail(error.with_hint("print the whole map: `print(@x)`"));
+            }
+            Ty::Series => {
+                let error = Diagnostic::error(
+                    Code::AggregationMisused,
+                    span,
+                    "a time series is printed with its map",
+                );
                 return self.fail(error.with_hint("print the whole map: `print(@x)`"));
             }
             ty if ty.is_void() => return self.error(Code::NoValue, span, "there is no value to print"),
