@@ -70,7 +70,7 @@ impl Checker<'_, '_> {
             Unstable::Warned => self.warn(Code::UnstableUsed, span, "`tseries()` may still change"),
             Unstable::Refused => {
                 let error = Diagnostic::error(
-                    Code::UnstableUsed,
+                    Code::UnstableFeature,
                     span,
                     "`tseries()` is switched off by the config block",
                 );
@@ -109,7 +109,7 @@ impl Checker<'_, '_> {
         };
         let shape = Shape::Series(Series { interval, count, aggregation });
         if let Err(current) = self.widen_map(name, &shape) {
-            return self.other_aggregation(name, "tseries", &current, span);
+            return self.other_aggregation(name, Function::Tseries.name(), &current, span);
         }
         self.later(span, "`tseries()`");
         self.widened(value).map(Some).ok_or(Stop::Reported)
@@ -123,7 +123,7 @@ impl Checker<'_, '_> {
         span: Span,
     ) -> Checked<T> {
         let message = match current {
-            Shape::Series(_) if function == "tseries" => {
+            Shape::Series(_) if function == Function::Tseries.name() => {
                 format!("`@{name}` is already a `tseries()` with other parameters")
             }
             Shape::Aggregate(other) if other.function() == function => {

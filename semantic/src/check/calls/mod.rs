@@ -135,46 +135,8 @@ impl Checker<'_, '_> {
                 self.uncompiled(function, &[], span)
             }
             Function::ContainerOf => self.container_of(arguments, span),
-            Function::Comm
-            | Function::Strstr
-            | Function::Strcontains
-            | Function::StrConcat
-            | Function::Memcmp
-            | Function::Path
-            | Function::Reg
-            | Function::Kaddr
-            | Function::Uaddr
-            | Function::PercpuKaddr
-            | Function::Cgroupid
-            | Function::CgroupPath
-            | Function::Strerror
-            | Function::SyscallName
-            | Function::SocketCookie
-            | Function::WriteUser
-            | Function::Skboutput
-            | Function::KfuncExist
-            | Function::KfuncAllowed => self.uncompiled(function, arguments, span),
-            // Those without a value were dealt with above.
-            Function::Printf
-            | Function::Print
-            | Function::Errorf
-            | Function::Warnf
-            | Function::Debugf
-            | Function::Cat
-            | Function::Join
-            | Function::Time
-            | Function::System
-            | Function::Exit
-            | Function::Assert
-            | Function::AssertStr
-            | Function::StaticAssert
-            | Function::Fail
-            | Function::Signal
-            | Function::SignalThread
-            | Function::Override
-            | Function::Unwatch
-            | Function::Clear
-            | Function::Zero => Ok(Value::void(self.location(span))),
+            // All others are checked by their rows of the vocabulary, and refused when they are compiled.
+            other => self.uncompiled(other, arguments, span),
         }
     }
 

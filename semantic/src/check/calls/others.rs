@@ -1,5 +1,7 @@
 //! Functions whose arguments are ordinary values, and what they give.
 
+use core::net::IpAddr;
+
 use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::{BuiltinType, Function, ValueKind, signal_name};
@@ -190,9 +192,9 @@ impl Checker<'_, '_> {
     pub(super) fn pton(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let text = self.literal_text(&arguments[0], span)?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        let bytes: Vec<u8> = match text.parse::<std::net::IpAddr>() {
-            Ok(std::net::IpAddr::V4(address)) => address.octets().to_vec(),
-            Ok(std::net::IpAddr::V6(address)) => address.octets().to_vec(),
+        let bytes: Vec<u8> = match text.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => address.octets().to_vec(),
+            Ok(IpAddr::V6(address)) => address.octets().to_vec(),
             Err(_) => {
                 let message = format!("`{text}` is no internet address");
                 let error = Diagnostic::error(Code::BadArgument, span, message)
