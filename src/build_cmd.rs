@@ -33,7 +33,7 @@ pub fn run(arguments: &Build) -> Result<(), Failure> {
         |entry| native::compile(&input, entry, &options).map_err(|error| Failure::input(path, error));
     let mut outputs = Vec::new();
     if arguments.combined {
-        outputs.push((combined_name(path), compile(Entry::All)?));
+        outputs.push((combined_name(path), compile(Entry::Named(&ebpf.object.programs))?));
     } else {
         for program in &ebpf.object.programs {
             outputs.push((file_name(&program.name), compile(Entry::One(program))?));

@@ -83,7 +83,7 @@ impl Ebpf {
         for relo in relos {
             let Some(place) = self.place(relo.section, relo.offset) else { continue };
             let value = candidates.resolve(local, relo).map_err(|error| {
-                let at = format!("section `{}`, instruction {}", relo.section, place.slot);
+                let at = self.object.location(place);
                 Failure::input(path, format!("{at}: the CO-RE relocation {error}"))
             })?;
             let value = match value {

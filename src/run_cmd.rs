@@ -5,9 +5,10 @@ use crate::failure::Failure;
 use crate::native_cli::Run;
 use crate::output;
 use btaot_abi::arch::Arch;
-use btaot_abi::native::encode;
-use btaot_codegen::native::{self, Entry, INSTRUCTIONS, Input, Ir, Options};
+use btaot_abi::native::{InitialValue, encode};
+use btaot_codegen::native::{self, Entry, INSTRUCTIONS, Input, Ir, Options, Program};
 use btaot_runtime::user::{Dump, Fault, Session, helper_name};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,26 +32,21 @@ pub fn run(arguments: &Run) -> Result<(), Failure> {
         Some(memory) => Some(fs::read(memory).map_err(|error| Failure::file(memory, "read", error))?),
         None => None,
     };
-    let (object, programs) = if is_native(&file) {
+    let (object, program) = if is_native(&file) {
         (file, None)
     } else {
-        let ebpf = Ebpf::read(path, &file, arguments.btf.as_deref())?;
-        let maps = encode(&ebpf.maps);
-        let input = Input { object: &ebpf.object, lines: &ebpf.lines, maps: &maps };
-        let options = Options {
-            arch: Arch::host(),
-            level: arguments.level,
-            cpu: Some("native".to_owned()),
-            ir: Ir::No,
-        };
-        let made =
-            native::compile(&input, Entry::All, &options).map_err(|error| Failure::input(path, error))?;
-        let names = ebpf.object.programs.iter().map(|program| program.name.clone()).collect();
-        (made.object, Some(names))
+        let (object, program) = compile(arguments, &file)?;
+        (object, Some(program))
     };
     let session = Session::new(&object).map_err(|error| Failure::input(path, error))?;
-    let programs: Vec<String> = programs.unwrap_or_else(|| session.programs().map(str::to_owned).collect());
-    let program = choose(path, arguments.program.as_deref(), &programs)?;
+    let program = match program {
+        Some(program) => program,
+        None => {
+            let names: Vec<&str> = session.programs().collect();
+            names[choose(path, arguments.program.as_deref(), &names)?].to_owned()
+        }
+    };
+    let program = program.as_str();
     let _ = RUNNING.set(Running { path: path.clone(), program: program.to_owned(), object });
     session.on_fault(report_fault).map_err(|error| Failure::input(path, error))?;
     let count = arguments.repeat.unwrap_or(1);
@@ -71,6 +67,30 @@ pub fn run(arguments: &Run) -> Result<(), Failure> {
     output::print(&text)
 }
 
+/// Compiles the chosen program, and those that it may reach through arrays of programs; its name.
+fn compile(arguments: &Run, file: &[u8]) -> Result<(Vec<u8>, String), Failure> {
+    let path = &arguments.object;
+    let ebpf = Ebpf::read(path, file, arguments.btf.as_deref())?;
+    let names: Vec<&str> = ebpf.object.programs.iter().map(|program| program.name.as_str()).collect();
+    let chosen = ebpf.object.programs[choose(path, arguments.program.as_deref(), &names)?].clone();
+    let values = ebpf.maps.iter().flat_map(|map| &map.values);
+    let called: BTreeSet<&str> = values
+        .filter_map(|(_, value)| match value {
+            InitialValue::Program(name) => Some(name.as_str()),
+            InitialValue::Map(_) => None,
+        })
+        .collect();
+    let is_needed =
+        |program: &&Program| program.place == chosen.place || called.contains(program.name.as_str());
+    let programs: Vec<Program> = ebpf.object.programs.iter().filter(is_needed).cloned().collect();
+    let maps = encode(&ebpf.maps);
+    let input = Input { object: &ebpf.object, lines: &ebpf.lines, maps: &maps };
+    let cpu = Some("native".to_owned());
+    let options = Options { arch: Arch::host(), level: arguments.level, cpu, ir: Ir::No };
+    let made = native::compile(&input, Entry::Named(&programs), &options);
+    made.map(|made| (made.object, chosen.name)).map_err(|error| Failure::input(path, error))
+}
+
 /// Whether a file is a relocatable object of a machine that is not eBPF.
 fn is_native(file: &[u8]) -> bool {
     const RELOCATABLE: [u8; 2] = [1, 0];
@@ -78,15 +98,15 @@ fn is_native(file: &[u8]) -> bool {
     file.starts_with(b"\x7fELF") && file.get(16..18) == Some(&RELOCATABLE) && file.get(18..20) != Some(&BPF)
 }
 
-fn choose<'a>(path: &Path, wanted: Option<&str>, programs: &'a [String]) -> Result<&'a str, Failure> {
+/// The place of the program that is wanted in the list of those that there are.
+fn choose(path: &Path, wanted: Option<&str>, programs: &[&str]) -> Result<usize, Failure> {
     let list = || programs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match (wanted, programs) {
         (Some(wanted), programs) => {
-            let found = programs.iter().find(|name| *name == wanted);
-            let missing = || Failure::input(path, format!("has no program `{wanted}`; it has {}", list()));
-            found.map(String::as_str).ok_or_else(missing)
+            let found = programs.iter().position(|name| *name == wanted);
+            found.ok_or_else(|| Failure::input(path, format!("has no program `{wanted}`; it has {}", list())))
         }
-        (None, [only]) => Ok(only),
+        (None, [_]) => Ok(0),
         (None, []) => Err(Failure::input(path, "has no program")),
         (None, _) => Err(Failure::input(path, format!("choose one with --program: {}", list()))),
     }

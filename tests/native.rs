@@ -1,11 +1,13 @@
 //! eBPF objects as native code: `btaot build` and `btaot run`.
 
 mod elf;
+mod features;
 mod generator;
 mod hostile;
 mod interpreter;
 mod joins;
 mod objects;
+mod outputs;
 mod random;
 mod vectors;
 
@@ -13,8 +15,14 @@ use libtest_mimic::Trial;
 
 /// A test per promise of the two subcommands.
 pub fn trials() -> Vec<Trial> {
-    [vectors::trials(), objects::trials(), hostile::trials(), random::trials(), joins::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let modules = [
+        vectors::trials(),
+        objects::trials(),
+        features::trials(),
+        outputs::trials(),
+        hostile::trials(),
+        random::trials(),
+        joins::trials(),
+    ];
+    modules.into_iter().flatten().collect()
 }

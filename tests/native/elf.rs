@@ -3,8 +3,8 @@
 use object::elf::R_BPF_64_64;
 use object::write::{Object, Relocation, Symbol, SymbolSection};
 use object::{
-    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
-    SymbolScope,
+    Architecture, BinaryFormat, Endianness, Object as _, ObjectSection, ObjectSymbol, RelocationFlags,
+    SectionKind, SymbolFlags, SymbolKind, SymbolScope,
 };
 
 /// An object with one program, `prog`, of the given instructions.
@@ -29,6 +29,13 @@ pub fn of_instructions(code: &[u8]) -> Result<Vec<u8>, String> {
 pub fn bytes(hex: &str) -> Result<Vec<u8>, String> {
     let digit = |at: usize| hex.get(at..at + 2).ok_or("half a byte").map(|two| u8::from_str_radix(two, 16));
     (0..hex.len()).step_by(2).map(|at| digit(at)?.map_err(|error| error.to_string())).collect()
+}
+
+/// The bytes of a section of an ELF file.
+pub fn section(file: &[u8], name: &str) -> Result<Vec<u8>, String> {
+    let elf = object::File::parse(file).map_err(|error| error.to_string())?;
+    let section = elf.section_by_name(name).ok_or(format!("no section {name}"))?;
+    section.data().map(<[u8]>::to_vec).map_err(|error| error.to_string())
 }
 
 /// Hexadecimal digits of instructions, a line each.
@@ -79,4 +86,30 @@ pub fn of_filter(code: &[u8], memory: &[u8]) -> Result<Vec<u8>, String> {
 pub fn insn(code: u8, dst: u8, src: u8, offset: i16, imm: i32) -> [u8; 8] {
     let (offset, imm) = (offset.to_le_bytes(), imm.to_le_bytes());
     [code, src << 4 | dst, offset[0], offset[1], imm[0], imm[1], imm[2], imm[3]]
+}
+
+/// The sections of an ELF file: name, size in memory, size in the file.
+pub fn sections(file: &[u8]) -> Result<Vec<(String, u64, u64)>, String> {
+    let elf = object::File::parse(file).map_err(|error| error.to_string())?;
+    let row = |section: object::Section<'_, '_>| {
+        let stored = section.file_range().map_or(0, |(_, size)| size);
+        (section.name().unwrap_or_default().to_owned(), section.size(), stored)
+    };
+    Ok(elf.sections().map(row).collect())
+}
+
+/// The names that an object refers to and does not define.
+pub fn undefined_symbols(file: &[u8]) -> Result<Vec<String>, String> {
+    symbols(file, |symbol| symbol.is_undefined())
+}
+
+/// The functions that others can call.
+pub fn global_functions(file: &[u8]) -> Result<Vec<String>, String> {
+    symbols(file, |symbol| symbol.is_definition() && symbol.is_global() && symbol.kind() == SymbolKind::Text)
+}
+
+fn symbols(file: &[u8], wanted: impl Fn(&object::Symbol<'_, '_>) -> bool) -> Result<Vec<String>, String> {
+    let elf = object::File::parse(file).map_err(|error| error.to_string())?;
+    let found = elf.symbols().filter(wanted).map(|symbol| symbol.name().unwrap_or_default().to_owned());
+    Ok(found.filter(|name| !name.is_empty()).collect())
 }

@@ -40,13 +40,15 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native")
 }
 
-fn run(object: &Path, arguments: &[&str]) -> Result<Finished, String> {
+/// Runs an object.
+pub fn run(object: &Path, arguments: &[&str]) -> Result<Finished, String> {
     let finished = process::run(btaot().arg("run").arg(object).args(arguments))?;
     expect_no_panic(&finished)?;
     Ok(finished)
 }
 
-fn expect_output(object: &Path, program: &str, memory: &[&str], expected: u64) -> Result<(), String> {
+/// Runs a program of an object and compares its result.
+pub fn expect_output(object: &Path, program: &str, memory: &[&str], expected: u64) -> Result<(), String> {
     let arguments = [memory, &["--program", program]].concat();
     let finished = run(object, &arguments)?.expect_code(0)?;
     text::expect_equal(program, &format!("Output: {expected}\n"), &finished.stdout)

@@ -10,6 +10,7 @@ pub mod ir;
 mod library;
 pub mod native;
 pub mod object;
+mod stderr;
 
 pub use inkwell::basic_block::BasicBlock as Block;
 pub use inkwell::context::Context;

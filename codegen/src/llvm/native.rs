@@ -12,6 +12,7 @@ use inkwell::types::IntType;
 use inkwell::values::{IntValue, PointerValue};
 
 use super::object::Session;
+use super::stderr;
 use crate::native::Options;
 
 /// Registers to values, common subexpressions, constants, dead code: passes whose time is linear.
@@ -56,6 +57,10 @@ pub fn target_machine(options: &Options) -> Result<TargetMachine, String> {
     let (cpu, features) = match options.cpu.as_deref() {
         None if options.arch == Arch::X86_64 => ("x86-64", ""),
         None => ("generic", ""),
+        Some("native") if options.arch != Arch::host() => {
+            let (wanted, host) = (options.arch.name(), Arch::host().name());
+            return Err(format!("`native` is this machine's processor, which is {host} and not {wanted}"));
+        }
         Some("native") => {
             (host_cpu.to_str().unwrap_or("generic"), host_features.to_str().unwrap_or_default())
         }
@@ -67,9 +72,13 @@ pub fn target_machine(options: &Options) -> Result<TargetMachine, String> {
         2 => OptimizationLevel::Default,
         _ => OptimizationLevel::Aggressive,
     };
-    target
-        .create_target_machine(&triple, cpu, features, level, RelocMode::PIC, CodeModel::Small)
-        .ok_or_else(|| format!("LLVM has no code generator for {triple}"))
+    let create =
+        || target.create_target_machine(&triple, cpu, features, level, RelocMode::PIC, CodeModel::Small);
+    let (machine, complaint) = stderr::captured(create).map_err(|error| error.to_string())?;
+    if complaint.contains("not a recognized processor") {
+        return Err(format!("no {} processor is named `{cpu}`", options.arch.name()));
+    }
+    machine.ok_or_else(|| format!("LLVM has no code generator for {triple}"))
 }
 
 /// The address `offset` bytes from `base`; it keeps the provenance of the base.

@@ -104,7 +104,7 @@ fn demand_before(after: Set, op: &Op) -> Set {
 }
 
 /// The arguments of any call.
-const ARGUMENTS: Set = 0b11_1110;
+pub(super) const ARGUMENTS: Set = 0b11_1110;
 
 fn bit(reg: Reg) -> Set {
     1 << reg

@@ -7,6 +7,7 @@
 //! | `patch` | writes resolved CO-RE relocations into instructions |
 //! | `insn` | decodes instructions and refuses invalid ones |
 //! | `flow`, `facts`, `narrow` | blocks of a function, liveness, which registers hold pointers, which 32-bit numbers |
+//! | `frame` | how much of its frame a function reaches |
 //! | `lift` | instructions to LLVM IR |
 //! | `unit`, `abi`, `debug` | the module around the functions: data, externals, lines |
 //! | `line_table` | finds the line of an instruction in a finished object |
@@ -17,6 +18,7 @@ mod abi;
 mod debug;
 mod facts;
 mod flow;
+mod frame;
 mod insn;
 mod lift;
 mod line_table;
@@ -29,7 +31,9 @@ mod unit;
 pub use debug::{INSTRUCTIONS, Line, Lines};
 pub use insn::Invalid;
 pub use line_table::line_at;
-pub use object::{Code, Data, DataKind, Function, MapSymbol, Object, ObjectError, Place, Program, Target};
+pub use object::{
+    Code, Data, DataKind, Function, Location, MapSymbol, Object, ObjectError, Place, Program, Target,
+};
 pub use patch::{PatchError, Value, apply};
 
 use btaot_abi::arch::Arch;
@@ -80,8 +84,8 @@ pub enum Ir {
 pub enum Entry<'a> {
     /// One program, as [`MAIN`].
     One(&'a Program),
-    /// All programs of the file, each with its own name.
-    All,
+    /// Some programs, each with its own name.
+    Named(&'a [Program]),
 }
 
 /// What native code is made of.
@@ -120,15 +124,11 @@ pub enum NativeError {
         reason: Invalid,
     },
     /// A CO-RE relocation found nothing on the target, and the instruction may be reached.
-    #[error(
-        "section `{section}`, instruction {index}: the field or type that it reads does not exist on the target"
-    )]
-    Unrelocated {
-        /// The section.
-        section: String,
-        /// The instruction's slot.
-        index: usize,
-    },
+    #[error("{0}: the field or type that it reads does not exist on the target")]
+    Unrelocated(Location),
+    /// The processor model does not exist, or not on this machine.
+    #[error("{0}")]
+    Processor(String),
     /// Two programs have one name.
     #[error("the file has two programs named `{0}`")]
     SameName(String),
@@ -153,7 +153,7 @@ impl From<BuilderError> for NativeError {
 /// [`NativeError`] names the program, the instruction and the reason.
 pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result<Output, NativeError> {
     let session = Session::new().map_err(NativeError::NoLlvm)?;
-    let machine = native::target_machine(options).map_err(NativeError::Llvm)?;
+    let machine = native::target_machine(options).map_err(NativeError::Processor)?;
     let context = session.context();
     let module = context.create_module("ebpf");
     module.set_triple(&machine.get_triple());
@@ -163,8 +163,8 @@ pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result
     let mut code = Decoded::new(input.object);
     match entry {
         Entry::One(program) => code.program(&mut unit, program, MAIN)?,
-        Entry::All => {
-            for program in &input.object.programs {
+        Entry::Named(programs) => {
+            for program in programs {
                 if unit.module.get_function(&program.name).is_some() {
                     return Err(NativeError::SameName(program.name.clone()));
                 }
@@ -175,6 +175,7 @@ pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result
     if !input.maps.is_empty() {
         unit.add_maps(input.maps);
     }
+    unit.keep_data();
     unit.debug.finish();
     let (level, machine) = if code.largest > HUGE {
         let quick = Options { level: 0, ..options.clone() };
@@ -250,10 +251,7 @@ impl<'a> Decoded<'a> {
     fn check_relocated(&self, unit: &Unit<'_, '_>) -> Result<(), NativeError> {
         match unit.surviving_unrelocated() {
             None => Ok(()),
-            Some(place) => Err(NativeError::Unrelocated {
-                section: self.object.code[place.section].name.clone(),
-                index: place.slot,
-            }),
+            Some(place) => Err(NativeError::Unrelocated(self.object.location(place))),
         }
     }
 }

@@ -8,6 +8,7 @@ use object::elf;
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{Endianness, Object as _, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -29,12 +30,10 @@ pub enum ObjectError {
     #[error("the object has no section with instructions")]
     NoCode,
     /// A relocation has no meaning here.
-    #[error("section `{section}`, instruction {index}: {reason}")]
+    #[error("{location}: {reason}")]
     Relocation {
-        /// The section that is relocated.
-        section: String,
-        /// The instruction, counted in slots from the section's start.
-        index: usize,
+        /// The instruction.
+        location: Location,
         /// What is wrong with it.
         reason: String,
     },
@@ -55,6 +54,31 @@ pub struct Place {
     pub section: usize,
     /// The instruction slot.
     pub slot: usize,
+}
+
+/// A place as messages name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The program or other function that the instruction is in; empty when no symbol tells.
+    pub function: String,
+    /// Whether it is a program.
+    pub is_program: bool,
+    /// The section.
+    pub section: String,
+    /// The instruction, counted in slots from the section's start.
+    pub index: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, section, index, .. } = self;
+        match (function.is_empty(), self.is_program) {
+            (true, _) => {}
+            (_, true) => write!(f, "program `{function}`: ")?,
+            (_, false) => write!(f, "function `{function}`: ")?,
+        }
+        write!(f, "section `{section}`, instruction {index}")
+    }
 }
 
 /// What a relocated instruction refers to.
@@ -211,6 +235,24 @@ impl Object {
         object.find_programs();
         relocate::read(&mut object, &elf, &layout)?;
         Ok(object)
+    }
+
+    /// How messages name a place.
+    pub fn location(&self, place: Place) -> Location {
+        let (function, section) = match self.code.get(place.section) {
+            Some(code) => {
+                let before = code.functions.partition_point(|function| function.slot <= place.slot);
+                let symbol = before.checked_sub(1).map(|index| code.functions[index].name.as_str());
+                let starts = |program: &&Program| {
+                    program.place.section == place.section && program.place.slot <= place.slot
+                };
+                let program = self.programs.iter().rfind(starts).map(|program| program.name.as_str());
+                (symbol.or(program).unwrap_or_default().to_owned(), code.name.clone())
+            }
+            None => Default::default(),
+        };
+        let is_program = self.programs.iter().any(|program| program.name == function);
+        Location { function, is_program, section, index: place.slot }
     }
 
     fn read_sections(&mut self, elf: &Elf<'_>) -> Result<Layout, ObjectError> {

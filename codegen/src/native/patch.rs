@@ -2,7 +2,7 @@
 
 use super::abi::UNRELOCATED;
 use super::insn::SLOT;
-use super::object::{Object, Place};
+use super::object::{Location, Object, Place};
 use thiserror::Error;
 
 /// What a CO-RE relocation was resolved to.
@@ -21,22 +21,19 @@ pub enum Value {
 
 /// Why a CO-RE relocation cannot be applied.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("section `{section}`, instruction {index}: the CO-RE relocation {reason}")]
+#[error("{location}: the CO-RE relocation {reason}")]
 pub struct PatchError {
-    /// The section.
-    pub section: String,
-    /// The instruction, counted in slots from the section's start.
-    pub index: usize,
+    /// The instruction.
+    pub location: Location,
     /// What is wrong.
     pub reason: String,
 }
 
 /// Writes a value into the instruction at `place`.
 pub fn apply(object: &mut Object, place: Place, value: Value) -> Result<(), PatchError> {
+    let location = object.location(place);
     let Some(code) = object.code.get_mut(place.section) else { return Ok(()) };
-    let section = code.name.clone();
-    let fail =
-        |reason: &str| PatchError { section: section.clone(), index: place.slot, reason: reason.to_owned() };
+    let fail = |reason: &str| PatchError { location: location.clone(), reason: reason.to_owned() };
     let rest = place.slot.checked_mul(SLOT).and_then(|at| code.bytes.get_mut(at..)).unwrap_or_default();
     let (slots, _) = rest.as_chunks_mut::<SLOT>();
     let [insn, after @ ..] = slots else { return Err(fail("is outside the code")) };

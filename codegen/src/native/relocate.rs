@@ -42,8 +42,8 @@ struct Entry<Symbol> {
 impl<'data, Symbol: ObjectSymbol<'data>> Entry<Symbol> {
     fn into_code(self, object: &mut Object, layout: &Layout, code: usize) -> Result<(), ObjectError> {
         let slot = (self.offset / SLOT as u64) as usize;
-        let section = object.code[code].name.clone();
-        let fail = |reason: String| ObjectError::Relocation { section: section.clone(), index: slot, reason };
+        let location = object.location(Place { section: code, slot });
+        let fail = |reason: String| ObjectError::Relocation { location: location.clone(), reason };
         let insn: Option<[u8; SLOT]> = object.code[code]
             .bytes
             .get(slot * SLOT..(slot + 1) * SLOT)

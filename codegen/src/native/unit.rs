@@ -242,6 +242,21 @@ impl<'u, 'ctx> Unit<'u, 'ctx> {
         }
     }
 
+    /// Keeps the sections with variables in the object, also where all that reads them has been computed already; a
+    /// debugger or a driver may look at them.
+    pub fn keep_data(&self) {
+        let addresses: Vec<PointerValue<'ctx>> =
+            self.data.values().map(|global| global.as_pointer_value()).collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let list = self.ptr().const_array(&addresses);
+        let used = self.module.add_global(list.get_type(), None, "llvm.compiler.used");
+        used.set_linkage(Linkage::Appending);
+        used.set_section(Some("llvm.metadata"));
+        used.set_initializer(&list);
+    }
+
     /// The definitions of the maps, in a section that a loader or a driver reads.
     pub fn add_maps(&self, encoded: &[u8]) {
         let bytes = self.context.const_string(encoded, false);

@@ -2,6 +2,7 @@
 //!
 //! Types and fields are matched by name (a suffix `___flavour` is ignored), as the kernel and libbpf do.
 
+use crate::core_match;
 use crate::{Btf, CoreRelo, Def, Kind, Member, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -70,6 +71,7 @@ mod kind {
     pub const TYPE_SIZE: u32 = 9;
     pub const ENUM_EXISTS: u32 = 10;
     pub const ENUM_VALUE: u32 = 11;
+    pub const TYPE_MATCHES: u32 = 12;
 }
 
 /// A field as it was found in one BTF.
@@ -129,7 +131,10 @@ impl<'t> CoreTarget<'t> {
                 _ => {}
             }
         }
-        let asks_existence = matches!(relo.kind, kind::FIELD_EXISTS | kind::TYPE_EXISTS | kind::ENUM_EXISTS);
+        let asks_existence = matches!(
+            relo.kind,
+            kind::FIELD_EXISTS | kind::TYPE_EXISTS | kind::ENUM_EXISTS | kind::TYPE_MATCHES
+        );
         Ok(match answer {
             Some(answer) => answer,
             None if asks_existence => CoreValue::Known { value: 0, bytes: None },
@@ -148,6 +153,8 @@ impl<'t> CoreTarget<'t> {
         let known = |value| Ok(Some(CoreValue::Known { value, bytes: None }));
         match relo.kind {
             kind::TYPE_EXISTS => known(1),
+            kind::TYPE_MATCHES if core_match::matches((local, root), (self.btf, candidate)) => known(1),
+            kind::TYPE_MATCHES => Ok(None),
             kind::TYPE_ID_TARGET => known(u64::from(candidate.0)),
             kind::TYPE_SIZE => match self.btf.size(candidate) {
                 Some(size) => known(size),
@@ -250,7 +257,7 @@ fn base(btf: &Btf<'_>, relo: &CoreRelo<'_>) -> TypeId {
 }
 
 /// A name without its flavour.
-fn essential(name: &str) -> &str {
+pub(crate) fn essential(name: &str) -> &str {
     match name.rfind("___") {
         Some(at) if at > 0 => &name[..at],
         _ => name,

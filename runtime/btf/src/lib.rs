@@ -9,6 +9,7 @@
 //! table is known to lie within the blob, so hostile input is refused with a [`BtfError`] and never panics
 //! later.
 
+mod core_match;
 mod core_relo;
 mod error;
 mod ext;

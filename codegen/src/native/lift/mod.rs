@@ -12,6 +12,7 @@ mod state;
 
 use super::facts::{self, Facts, Rank, Ranks, Set};
 use super::flow::Flow;
+use super::frame;
 use super::insn::{FRAME_POINTER, Op, Reg};
 use super::object::Place;
 use super::unit::Unit;
@@ -20,9 +21,6 @@ use inkwell::builder::{Builder, BuilderError};
 use inkwell::types::IntType;
 use inkwell::values::{FunctionValue, IntValue, PointerValue};
 use state::{Forms, State};
-
-/// Bytes of the frame that r10 is the end of.
-pub(super) const FRAME: u64 = 512;
 
 /// What a function receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +83,7 @@ pub(super) fn lift<'ctx>(
     let facts = facts::analyse(ops, flow, (signature.ranks(), signature.arguments()), |slot| {
         targets.contains_key(&slot)
     });
-    let state = State::new(&builder, unit.context)?;
+    let state = State::new(&builder, unit.context, frame::depth(ops, flow))?;
     let size = unit.i64().const_zero();
     unit.debug.enter(function, place);
     let mut lifter = Lifter { unit, builder, function, place, ops, blocks, facts, state, size };

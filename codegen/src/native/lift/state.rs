@@ -1,8 +1,9 @@
 //! The registers while a block is lifted.
 
-use super::{Built, FRAME};
+use super::Built;
 use crate::llvm::native;
 use crate::native::facts::{REGISTERS, Rank, Ranks, Set};
+use crate::native::frame::FRAME;
 use crate::native::insn::{FRAME_POINTER, Reg};
 use inkwell::AddressSpace;
 use inkwell::builder::Builder;
@@ -51,9 +52,9 @@ pub(super) struct State<'ctx> {
 }
 
 impl<'ctx> State<'ctx> {
-    /// Makes the slots and the frame in the entry block. All start as zero: a program that reads what it has
-    /// not written, which the kernel refuses, behaves the same in every run.
-    pub fn new(builder: &Builder<'ctx>, context: &'ctx Context) -> Built<Self> {
+    /// Makes the slots and the frame in the entry block. The slots and the `depth` bytes of the frame that the
+    /// function reaches start as zero.
+    pub fn new(builder: &Builder<'ctx>, context: &'ctx Context, depth: u64) -> Built<Self> {
         let (i64, i32) = (context.i64_type(), context.i32_type());
         let ptr = context.ptr_type(AddressSpace::default());
         let byte = context.i8_type();
@@ -70,9 +71,12 @@ impl<'ctx> State<'ctx> {
             homes.push(home);
         }
         let words = builder.build_alloca(i64.array_type(FRAME as u32 / 8), "frame")?;
-        let size = i64.const_int(FRAME, false);
-        builder.build_memset(words, 8, byte.const_zero(), size)?;
-        let frame = native::offset(builder, byte, words, size)?;
+        let at = |offset| native::offset(builder, byte, words, i64.const_int(offset, false));
+        if depth > 0 {
+            let size = i64.const_int(depth, false);
+            builder.build_memset(at(FRAME - depth)?, 8, byte.const_zero(), size)?;
+        }
+        let frame = at(FRAME)?;
         let (held, ranks) = (Default::default(), Ranks::default());
         let mut state = Self { held, homes, frame, ranks, narrow: 0, i64, i32, ptr };
         state.enter(ranks, 0);
