@@ -56,7 +56,8 @@ pub fn analyze(
     let mut diagnostics = Vec::new();
     let settings = config::read(script.config.as_ref(), &mut diagnostics);
     refuse_unsupported(script, &mut diagnostics);
-    let clauses = probes::clauses(script, sources, options, &mut diagnostics);
+    let (clauses, findings) = probes::clauses(script, sources, options);
+    diagnostics.extend(findings.diagnostics);
     let (mut catalog, problems) = Catalog::new(target, &script.c_items);
     diagnostics.extend(problems);
     if diagnostics.iter().any(Diagnostic::is_error) {
@@ -77,7 +78,11 @@ pub fn analyze(
         bodies: outcome.bodies,
         positional: outcome.positional,
     };
-    Ok(Analysis { program, warnings: diagnostics, later: [settings.later, outcome.later].concat() })
+    Ok(Analysis {
+        program,
+        warnings: diagnostics,
+        later: [settings.later, findings.later, outcome.later].concat(),
+    })
 }
 
 /// Parts of a script that this release cannot compile.

@@ -224,7 +224,7 @@ impl Checker<'_, '_> {
     fn argument_field(&mut self, args: Span, field: &ast::Name, span: Span) -> Checked<Value> {
         self.require(Builtin::Args, args)?;
         if !self.body.kinds.iter().all(|kind| *kind == ProbeKind::Tracepoint) {
-            return self.not_yet(args, "`args` of a function");
+            return self.function_argument(args, field, span);
         }
         let id = match self.body.record {
             Some(id) => id,
@@ -332,7 +332,7 @@ fn in_space_of(ty: Type, around: Space) -> Type {
 
 impl Ty {
     /// The type with an address space for values that have none.
-    fn in_default_space(self, space: Space) -> Self {
+    pub(super) fn in_default_space(self, space: Space) -> Self {
         if self.space() == Space::Unknown { self.in_space(space) } else { self }
     }
 }

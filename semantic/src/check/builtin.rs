@@ -38,23 +38,12 @@ impl Checker<'_, '_> {
             Builtin::Probe => event(self, Ty::Plain(Type::ProbeName), EventValue::ProbeId),
             Builtin::Func => event(self, Ty::Plain(Type::ProbeFunction), EventValue::ProbeId),
             Builtin::Probetype => self.probe_type(span),
+            Builtin::Retval if self.body.kinds.contains(&ProbeKind::Fexit) => Ok(self.function_result(span)),
             Builtin::Retval => {
                 event(self, Ty::address(8, false, self.probe_space()), EventValue::ReturnValue)
             }
             Builtin::Arg(number) => self.argument(number, span),
-            Builtin::Kstack => {
-                let mode = match self.settings.stack_mode {
-                    StackMode::BuildId => {
-                        let message =
-                            "build ids are known of user code only; this kernel stack shows addresses";
-                        self.warn(Code::Clamped, span, message);
-                        StackMode::Raw
-                    }
-                    mode => mode,
-                };
-                let shape = StackShape { mode, limit: DEFAULT_FRAMES };
-                event(self, Ty::Plain(Type::KernelStack(shape)), EventValue::KernelStack)
-            }
+            Builtin::Kstack => Ok(self.kernel_stack(span)),
             Builtin::Ustack => {
                 let shape = StackShape { mode: self.settings.stack_mode, limit: DEFAULT_FRAMES };
                 event(self, Ty::Plain(Type::UserStack(shape)), EventValue::UserStack)
@@ -67,7 +56,12 @@ impl Checker<'_, '_> {
                 let kind = ExprKind::IntConstant(IntSource::ChildPid);
                 Ok(Value::new(Ty::U64, kind, self.location(span)))
             }
-            Builtin::Args => self.not_yet(span, "`args` as a whole"),
+            Builtin::Args if self.body.kinds.contains(&ProbeKind::Tracepoint) => {
+                self.later(span, "`args` as a whole");
+                let id = self.catalog.tracepoint(&self.body.events.clone());
+                Ok(self.placeholder(Ty::Plain(Type::Struct(id)), span))
+            }
+            Builtin::Args => self.function_arguments(span),
             Builtin::StackArg(number) => {
                 let message = format!("`sarg{number}` was removed from the language");
                 let hint =
@@ -80,13 +74,7 @@ impl Checker<'_, '_> {
             Builtin::LeaderComm => self.of_task(Function::LeaderComm, &[], span),
             Builtin::Numaid => event(self, Ty::int(4, false), EventValue::NumaNode),
             Builtin::Jiffies => event(self, Ty::U64, EventValue::Jiffies),
-            Builtin::HasCpid => {
-                let location = self.location(span);
-                let part = |kind| Expr { kind, ty: Type::U64, location };
-                let left = part(ExprKind::IntConstant(IntSource::ChildPid));
-                let kind = binary_kind(BinaryOp::NotEqual, left, part(ExprKind::Int(0)));
-                Ok(Value::new(Ty::BOOL, kind, location))
-            }
+            Builtin::HasCpid => Ok(self.has_child(span)),
             Builtin::Usermode => {
                 self.later(span, "`usermode`");
                 Ok(self.placeholder(Ty::int(1, false), span))
@@ -152,6 +140,28 @@ impl Checker<'_, '_> {
         Value::new(Ty::U64, kind, location)
     }
 
+    /// `kstack` in the mode of the settings.
+    fn kernel_stack(&mut self, span: Span) -> Value {
+        let mode = match self.settings.stack_mode {
+            StackMode::BuildId => {
+                let message = "build ids are known of user code only; this kernel stack shows addresses";
+                self.warn(Code::Clamped, span, message);
+                StackMode::Raw
+            }
+            mode => mode,
+        };
+        let ty = Type::KernelStack(StackShape { mode, limit: DEFAULT_FRAMES });
+        Value::new(Ty::Plain(ty), ExprKind::Event(EventValue::KernelStack), self.location(span))
+    }
+
+    /// `has_cpid`: whether the tool started a process.
+    fn has_child(&self, span: Span) -> Value {
+        let location = self.location(span);
+        let part = |kind| Expr { kind, ty: Type::U64, location };
+        let left = part(ExprKind::IntConstant(IntSource::ChildPid));
+        Value::new(Ty::BOOL, binary_kind(BinaryOp::NotEqual, left, part(ExprKind::Int(0))), location)
+    }
+
     /// `config`: the settings in force.
     fn configuration(&self, span: Span) -> Value {
         let fields = self.settings.values.iter().map(|(key, value)| (Bytes::from(key.name()), value.clone()));
@@ -190,7 +200,8 @@ impl Checker<'_, '_> {
         let mut names = self.body.kinds.iter().map(|kind| kind.row().type_name);
         let first = names.next().unwrap_or_default();
         if names.any(|name| name != first) {
-            return self.not_yet(span, "`probetype` in a clause with probes of different types");
+            self.later(span, "`probetype` in a clause with probes of different types");
+            return Ok(self.placeholder(Ty::Plain(Type::Str(COMM_LEN)), span));
         }
         Ok(Value::literal(Literal::Str(first.into()), self.location(span)))
     }

@@ -11,6 +11,7 @@ mod cast;
 mod convert;
 mod equality;
 mod expr;
+mod functions;
 mod loops;
 mod maps;
 mod ops;
@@ -28,6 +29,8 @@ use indexmap::IndexMap;
 use crate::Options;
 use crate::config::Settings;
 use crate::location::location;
+use functions::Signature;
+
 use crate::probes::{Clause, Group, Layout, events};
 use crate::program::{Body, Context, ExprKind, Location, VarId, Variable};
 use crate::structs::Catalog;
@@ -101,6 +104,8 @@ struct BodyState {
     kinds: Vec<ProbeKind>,
     events: Vec<(Bytes, Bytes)>,
     record: Option<StructId>,
+    /// What the arguments of the traced functions are, when they have names.
+    arguments: Option<Signature>,
     scopes: Vec<Vec<(String, VarId)>>,
     variables: Vec<Declared>,
     /// Loops around the statement that is being walked.
@@ -174,6 +179,7 @@ impl BodyState {
             kinds: kinds.to_vec(),
             events,
             record: None,
+            arguments: None,
             scopes: Vec::new(),
             variables: Vec::new(),
             loops: Vec::new(),
@@ -188,9 +194,10 @@ impl Checker<'_, '_> {
         numbered.map(|(id, (clause, group))| self.clause(id, clause, group)).collect()
     }
 
-    fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group) -> Body {
+    fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group<'_>) -> Body {
         self.body = BodyState::new(id, group.layout, &clause.kinds, events(group));
         self.body.scopes.push(Vec::new());
+        self.body.arguments = self.signature(group);
         self.expansions = 0;
         let predicate = clause.probe.predicate.as_ref().and_then(|predicate| self.predicate(predicate));
         let statements = self.block(&clause.probe.body);
@@ -199,7 +206,8 @@ impl Checker<'_, '_> {
             id,
             location: self.location(clause.probe.attach_points.first().map_or(clause.probe.span, |p| p.span)),
             context: match group.layout {
-                Layout::TestRun => Context::TestRun,
+                // No code is made for the last three yet.
+                Layout::TestRun | Layout::RawTracepoint | Layout::Tracing | Layout::Iter => Context::TestRun,
                 Layout::Uprobe => Context::Uprobe,
                 Layout::Kprobe => Context::Kprobe,
                 Layout::Tracepoint => Context::Tracepoint(self.body.record),

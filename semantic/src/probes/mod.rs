@@ -26,16 +26,24 @@ pub(crate) enum Layout {
     Tracepoint,
     /// A sample.
     PerfEvent,
+    /// The arguments of a raw tracepoint.
+    RawTracepoint,
+    /// The typed arguments of a kernel function.
+    Tracing,
+    /// What an iterator visits.
+    Iter,
 }
 
 /// The attach points of a clause that share a program.
 #[derive(Clone, Debug)]
-pub(crate) struct Group {
+pub(crate) struct Group<'a> {
     /// The program's context.
     pub layout: Layout,
-    /// In source order.
+    /// The attach points as they were written, in source order.
+    pub points: Vec<&'a ast::AttachPoint>,
+    /// Those that the tool can attach to.
     pub attach: Vec<AttachPoint>,
-    /// Where each of them stands.
+    /// Where each of those stands.
     pub spans: Vec<Span>,
 }
 
@@ -47,7 +55,16 @@ pub(crate) struct Clause<'a> {
     /// The kinds of all its attach points, in source order.
     pub kinds: Vec<ProbeKind>,
     /// By first appearance.
-    pub groups: Vec<Group>,
+    pub groups: Vec<Group<'a>>,
+}
+
+/// What the resolution of attach points has to say.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// Mistakes and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Attach points that are right, but that the tool cannot attach to yet.
+    pub later: Vec<Diagnostic>,
 }
 
 /// Resolves the attach points of all clauses; those that are wrong are reported and left out.
@@ -55,46 +72,82 @@ pub(crate) fn clauses<'a>(
     script: &'a ast::Script,
     sources: &Sources,
     options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Clause<'a>> {
-    let resolve = |probe| clause(probe, sources, options, diagnostics);
-    script.probes.iter().map(resolve).collect()
+) -> (Vec<Clause<'a>>, Findings) {
+    let mut findings = Findings::default();
+    let clauses: Vec<Clause<'a>> =
+        script.probes.iter().map(|probe| clause(probe, sources, options, &mut findings)).collect();
+    findings.diagnostics.extend(together(&clauses));
+    (clauses, findings)
 }
 
 fn clause<'a>(
     probe: &'a ast::Probe,
     sources: &Sources,
     options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
+    findings: &mut Findings,
 ) -> Clause<'a> {
     let mut clause = Clause { probe, kinds: Vec::new(), groups: Vec::new() };
     for point in &probe.attach_points {
         match resolve::attach_point(point, sources, options) {
-            Ok((kind, attach)) => {
-                clause.kinds.push(kind);
-                add(&mut clause.groups, attach, point.span);
+            Ok(resolved) => {
+                clause.kinds.extend(&resolved.kinds);
+                findings.later.extend(resolved.later.map(|what| {
+                    let message = format!("{what} cannot be compiled yet");
+                    Diagnostic::error(Code::NotSupportedYet, point.span, message)
+                }));
+                add(&mut clause.groups, resolved.layout, point, resolved.attach);
             }
-            Err(problem) => diagnostics.push(*problem),
+            Err(problem) => findings.diagnostics.push(*problem),
         }
     }
     clause
 }
 
-fn add(groups: &mut Vec<Group>, attach: AttachPoint, span: Span) {
-    let layout = match &attach.target {
-        Attach::Begin | Attach::End | Attach::Interval { .. } => Layout::TestRun,
-        Attach::Profile { .. } | Attach::Software { .. } => Layout::PerfEvent,
-        Attach::Uprobe(_) => Layout::Uprobe,
-        Attach::Kprobe(_) => Layout::Kprobe,
-        Attach::Tracepoint { .. } => Layout::Tracepoint,
-    };
-    match groups.iter_mut().find(|group| group.layout == layout) {
-        Some(group) => {
-            group.attach.push(attach);
-            group.spans.push(span);
-        }
-        None => groups.push(Group { layout, attach: vec![attach], spans: vec![span] }),
+fn add<'a>(
+    groups: &mut Vec<Group<'a>>,
+    layout: Layout,
+    point: &'a ast::AttachPoint,
+    attach: Option<AttachPoint>,
+) {
+    let index = groups.iter().position(|group| group.layout == layout).unwrap_or_else(|| {
+        groups.push(Group { layout, points: Vec::new(), attach: Vec::new(), spans: Vec::new() });
+        groups.len() - 1
+    });
+    let group = &mut groups[index];
+    group.points.push(point);
+    if let Some(attach) = attach {
+        group.attach.push(attach);
+        group.spans.push(point.span);
     }
+}
+
+/// Rules that several attach points break together.
+fn together(clauses: &[Clause<'_>]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut named: Vec<(ProbeKind, &ast::AttachPoint)> = Vec::new();
+    for clause in clauses {
+        let points = &clause.probe.attach_points;
+        let iterators = points.iter().filter(|point| point.target.kind() == Some(ProbeKind::Iter));
+        for second in iterators.skip(1).take(1) {
+            let message = "an `iter` clause has one attach point";
+            let error = Diagnostic::error(Code::ProbeMix, second.span, message);
+            problems.push(error.with_hint("write a clause for each iterator"));
+        }
+        for point in points {
+            let Some(kind @ (ProbeKind::Test | ProbeKind::Bench)) = point.target.kind() else { continue };
+            match named.iter().find(|(other, first)| *other == kind && first.text == point.text) {
+                Some((_, first)) => {
+                    let message = format!("there are two `{}`", String::from_utf8_lossy(&point.text));
+                    let error = Diagnostic::error(Code::Redeclared, point.span, message);
+                    problems.push(
+                        error.with_secondary(first.span, "the first one").with_hint("rename one of them"),
+                    );
+                }
+                None => named.push((kind, point)),
+            }
+        }
+    }
+    problems
 }
 
 impl Layout {
@@ -102,13 +155,19 @@ impl Layout {
     pub fn space(self) -> Space {
         match self {
             Self::Uprobe => Space::User,
-            Self::TestRun | Self::Kprobe | Self::Tracepoint | Self::PerfEvent => Space::Kernel,
+            Self::TestRun
+            | Self::Kprobe
+            | Self::Tracepoint
+            | Self::PerfEvent
+            | Self::RawTracepoint
+            | Self::Tracing
+            | Self::Iter => Space::Kernel,
         }
     }
 }
 
 /// Subsystem and name of the tracepoints of a group.
-pub(crate) fn events(group: &Group) -> Vec<(Bytes, Bytes)> {
+pub(crate) fn events(group: &Group<'_>) -> Vec<(Bytes, Bytes)> {
     let mut events = Vec::new();
     for point in &group.attach {
         if let Attach::Tracepoint { category, event } = &point.target {

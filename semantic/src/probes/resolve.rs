@@ -4,24 +4,39 @@ use btaot_abi::Bytes;
 use btaot_abi::metadata::{AttachPoint, Kprobe, Place, SampleRate, Target as Attach, Uprobe};
 use btaot_frontend::ast::{self, AttachTarget, Part, PerfEvent, Rate, RateUnit, Site};
 use btaot_frontend::{Code, Diagnostic, Sources, Span};
-use btaot_grammar::vocabulary::{ProbeKind, SoftwareEvent};
+use btaot_grammar::vocabulary::{HardwareEvent, ProbeKind, SoftwareEvent};
 
-use super::did_you_mean;
+use super::{Layout, did_you_mean};
 use crate::Options;
 use crate::location::location;
 
 /// A problem, on the heap because results are small and problems are rare.
 type Problem = Box<Diagnostic>;
 
+/// An attach point without mistakes.
+pub(super) struct Resolved {
+    /// What it is; several for a wildcard in the probe type.
+    pub kinds: Vec<ProbeKind>,
+    /// The context of its program.
+    pub layout: Layout,
+    /// What the tool attaches to.
+    pub attach: Option<AttachPoint>,
+    /// Why there is nothing that it attaches to yet.
+    pub later: Option<String>,
+}
+
 pub(super) fn attach_point(
     point: &ast::AttachPoint,
     sources: &Sources,
     options: &Options,
-) -> Result<(ProbeKind, AttachPoint), Problem> {
+) -> Result<Resolved, Problem> {
     let span = point.span;
-    let Some(kind) = point.target.kind() else { return Err(unexpanded(point)) };
-    if let Some(name) = &point.name {
-        return Err(not_yet(name.span, "naming a probe"));
+    let Some(kind) = point.target.kind() else { return wildcard(point) };
+    check(&point.target, span, options)?;
+    let layout = layout(kind);
+    let later = |what: String| Resolved { kinds: vec![kind], layout, attach: None, later: Some(what) };
+    if point.name.is_some() {
+        return Ok(later("naming a probe".into()));
     }
     let target = match &point.target {
         AttachTarget::Begin => Attach::Begin,
@@ -32,20 +47,15 @@ pub(super) fn attach_point(
         AttachTarget::Tracepoint { category, event } => {
             Attach::Tracepoint { category: bytes(category), event: bytes(event) }
         }
-        AttachTarget::Uprobe { cpp: true, .. } => return Err(not_yet(span, "a demangled name (`cpp:`)")),
-        AttachTarget::Uprobe { ret, binary, site, .. } => {
-            Attach::Uprobe(Uprobe { path: bytes(binary), place: place(site, span)?, ret: *ret })
-        }
-        AttachTarget::Kprobe { site: Site::Address(_), .. } if !options.allow_unsafe => {
-            let message = "a kprobe at an address can crash the kernel";
-            let hint = "name a function, or compile with --unsafe";
-            return Err(Box::new(Diagnostic::error(Code::UnsafeFunction, span, message).with_hint(hint)));
-        }
-        AttachTarget::Kprobe { ret, module, site } => Attach::Kprobe(Kprobe {
-            module: module.as_ref().map(bytes),
-            place: place(site, span)?,
-            ret: *ret,
-        }),
+        AttachTarget::Uprobe { cpp: true, .. } => return Ok(later("a demangled name (`cpp:`)".into())),
+        AttachTarget::Uprobe { ret, binary, site, .. } => match place(site) {
+            Some(place) => Attach::Uprobe(Uprobe { path: bytes(binary), place, ret: *ret }),
+            None => return Ok(later("a source line as a probe".into())),
+        },
+        AttachTarget::Kprobe { ret, module, site } => match place(site) {
+            Some(place) => Attach::Kprobe(Kprobe { module: module.as_ref().map(bytes), place, ret: *ret }),
+            None => return Ok(later("a source line as a probe".into())),
+        },
         AttachTarget::Unexpanded
         | AttachTarget::SelfSignal { .. }
         | AttachTarget::Test { .. }
@@ -56,12 +66,81 @@ pub(super) fn attach_point(
         | AttachTarget::FentryBpf { .. }
         | AttachTarget::Usdt { .. }
         | AttachTarget::Watchpoint { .. }
-        | AttachTarget::Iter { .. } => {
-            return Err(not_yet(span, &format!("the probe type `{}`", kind.name())));
-        }
+        | AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
     };
     let name = name(kind, &point.target);
-    Ok((kind, AttachPoint { name, location: location(sources, span), target }))
+    let attach = AttachPoint { name, location: location(sources, span), target };
+    Ok(Resolved { kinds: vec![kind], layout, attach: Some(attach), later: None })
+}
+
+/// The context of a kind's programs.
+fn layout(kind: ProbeKind) -> Layout {
+    match kind {
+        ProbeKind::Begin
+        | ProbeKind::End
+        | ProbeKind::SelfSignal
+        | ProbeKind::Test
+        | ProbeKind::Bench
+        | ProbeKind::Interval => Layout::TestRun,
+        ProbeKind::Profile | ProbeKind::Software | ProbeKind::Hardware | ProbeKind::Watchpoint => {
+            Layout::PerfEvent
+        }
+        ProbeKind::Tracepoint => Layout::Tracepoint,
+        ProbeKind::RawTracepoint => Layout::RawTracepoint,
+        ProbeKind::Kprobe | ProbeKind::Kretprobe => Layout::Kprobe,
+        ProbeKind::Fentry | ProbeKind::Fexit => Layout::Tracing,
+        ProbeKind::Uprobe | ProbeKind::Uretprobe | ProbeKind::Usdt => Layout::Uprobe,
+        ProbeKind::Iter => Layout::Iter,
+    }
+}
+
+/// What is wrong with one attach point by itself, beyond its form.
+fn check(target: &AttachTarget, span: Span, options: &Options) -> Result<(), Problem> {
+    match target {
+        AttachTarget::Kprobe { site: Site::Address(_), .. } if !options.allow_unsafe => {
+            let message = "a kprobe at an address can crash the kernel";
+            let hint = "name a function, or compile with --unsafe";
+            Err(Box::new(Diagnostic::error(Code::UnsafeFunction, span, message).with_hint(hint)))
+        }
+        AttachTarget::Hardware(event) => {
+            let name = event.event.lossy();
+            if HardwareEvent::lookup(&name).is_some() {
+                return Ok(());
+            }
+            let message = format!("there is no hardware event `{name}`");
+            let hint = did_you_mean(&name, HardwareEvent::names());
+            Err(Box::new(Diagnostic::error(Code::UnknownPerfEvent, span, message).with_hint_opt(hint)))
+        }
+        AttachTarget::Watchpoint { mode, .. } if mode.read && !mode.write => {
+            let message = "the processor cannot watch for reads alone";
+            let error = Diagnostic::error(Code::BadAttachPart, span, message);
+            Err(Box::new(error.with_hint("watch for `rw`, `w` or `x`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A wildcard in the probe type stands for all types that can have such parts.
+fn wildcard(point: &ast::AttachPoint) -> Result<Resolved, Problem> {
+    let [provider, parts @ ..] = &point.parts[..] else { return Err(unexpanded(point)) };
+    if !point.positionals.is_empty() {
+        return Err(unexpanded(point));
+    }
+    let count = u8::try_from(parts.len()).unwrap_or(u8::MAX);
+    let suits = |kind: &ProbeKind| {
+        let row = kind.row();
+        row.wildcard
+            && (row.parts.0..=row.parts.1).contains(&count)
+            && crate::target::matches(&bytes(provider), &Bytes::from(kind.name()))
+    };
+    let kinds: Vec<ProbeKind> = ProbeKind::ALL.iter().copied().filter(suits).collect();
+    let Some(first) = kinds.first() else {
+        let message = format!("no probe type `{}` takes {count} parts and wildcards", provider.lossy());
+        let error = Diagnostic::error(Code::WildcardNotAllowed, point.span, message);
+        return Err(Box::new(error.with_hint("`btaot help probes` lists the probe types")));
+    };
+    let layout = layout(*first);
+    Ok(Resolved { kinds, layout, attach: None, later: Some("a wildcard in the probe type".into()) })
 }
 
 /// Why an attach point that is not known yet cannot be used.
@@ -72,23 +151,23 @@ fn unexpanded(point: &ast::AttachPoint) -> Problem {
             let hint = "write the probe out, or use a wildcard and a predicate";
             Box::new(Diagnostic::error(Code::UnresolvedPositional, point.span, message).with_hint(hint))
         }
-        None => not_yet(point.span, "a wildcard in the probe type"),
+        None => {
+            let message = "this is no attach point";
+            Box::new(Diagnostic::error(Code::AttachPointParts, point.span, message))
+        }
     }
-}
-
-fn not_yet(span: Span, what: &str) -> Problem {
-    Box::new(Diagnostic::error(Code::NotSupportedYet, span, format!("{what} is not supported yet")))
 }
 
 fn bytes(part: &Part) -> Bytes {
     Bytes::from(part.text.clone())
 }
 
-fn place(site: &Site, span: Span) -> Result<Place, Problem> {
+/// Where in a binary or in the kernel; a source line is found by debugging information, which is not read yet.
+fn place(site: &Site) -> Option<Place> {
     match site {
-        Site::Function { name, offset } => Ok(Place::Symbol { name: bytes(name), offset: *offset }),
-        Site::Address(address) => Ok(Place::Address(*address)),
-        Site::Line { .. } => Err(not_yet(span, "a source line as a probe")),
+        Site::Function { name, offset } => Some(Place::Symbol { name: bytes(name), offset: *offset }),
+        Site::Address(address) => Some(Place::Address(*address)),
+        Site::Line { .. } => None,
     }
 }
 

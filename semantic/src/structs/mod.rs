@@ -7,6 +7,7 @@
 mod cdef;
 mod constant;
 mod format;
+mod function;
 mod kernel;
 mod tracepoint;
 
