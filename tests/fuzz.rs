@@ -71,6 +71,12 @@ fn work(job: &str) -> Result<(ExitStatus, String), String> {
     Ok((output.status, said.into_owned()))
 }
 
+/// The milliseconds that a worker has counted.
+fn processor_time(said: &str) -> Result<u64, String> {
+    let number = said.lines().find_map(|line| line.strip_prefix("processor: ")?.strip_suffix(" ms"));
+    number.and_then(|number| number.parse().ok()).ok_or_else(|| format!("no answer: {said}"))
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

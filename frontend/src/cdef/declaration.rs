@@ -216,15 +216,17 @@ impl<'t> Parser<'t> {
 
     /// Wraps a type in a pointer; a chain that is too long would be a tree that is too deep.
     pub fn pointer(&self, ty: CType, depth: usize) -> Result<CType> {
-        if depth > MAX_DEPTH {
-            return Err(Box::new(Diagnostic::error(
-                Code::TooDeep,
-                self.place(),
-                "too many pointers to pointers",
-            )));
-        }
+        self.limit(depth, "too many pointers to pointers")?;
         let span = ty.span;
         Ok(CType { kind: CTypeKind::Pointer(Box::new(ty)), span })
+    }
+
+    /// Refuses what would be a tree that is too deep.
+    pub fn limit(&self, depth: usize, message: &str) -> Result<()> {
+        if depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(Box::new(Diagnostic::error(Code::TooDeep, self.place(), message)))
     }
 }
 

@@ -88,6 +88,7 @@ impl Parser<'_> {
     fn suffixes(&mut self) -> Result<Vec<Suffix>> {
         let mut suffixes = Vec::new();
         loop {
+            self.limit(suffixes.len(), "too many dimensions")?;
             if self.eat("[") {
                 let length = if self.peek_is("]") { None } else { Some(self.constant(&["]"])?) };
                 self.expect("]")?;

@@ -6,11 +6,14 @@ use super::lex::{self, Kind, Token};
 use super::{Result, expression};
 use crate::ast::{CDefine, CItem, Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::parse::parse_c_expression;
+use crate::parse::{MAX_DEPTH, parse_c_expression};
 use crate::source::{Source, Span};
 
 /// Defined before the script begins: scripts ask with it whether kernel types need headers.
 const PREDEFINED: &str = "BPFTRACE_HAVE_BTF";
+
+/// A definition has at most so many tokens once macros are replaced: a few lines can make billions of them.
+const MAX_TOKENS: usize = 1 << 20;
 
 /// The state of conditionals and macros at a line.
 pub(super) struct Preprocessor<'s> {
@@ -23,7 +26,7 @@ pub(super) struct Preprocessor<'s> {
 struct Conditional {
     /// The line that opened it.
     span: Span,
-    /// Whether the text here is taken.
+    /// Whether the text here is taken, which outer ones decide as well.
     active: bool,
     /// Whether a branch was taken already.
     taken: bool,
@@ -38,7 +41,7 @@ impl<'s> Preprocessor<'s> {
 
     /// Whether the text here is taken.
     pub fn is_active(&self) -> bool {
-        self.conditionals.iter().all(|conditional| conditional.active)
+        self.conditionals.last().is_none_or(|innermost| innermost.active)
     }
 
     /// Obeys a `#` line; gives its node when it has one.
@@ -75,11 +78,11 @@ impl<'s> Preprocessor<'s> {
             "ifdef" | "ifndef" => {
                 let name = word(tokens.get(2), span, "a macro's name")?;
                 let holds = self.is_defined(&name.text) == directive.is("ifdef");
-                self.open(holds, span);
+                self.open(holds, span)?;
             }
             "if" => {
                 let holds = self.is_active() && self.condition(tokens, span)?;
-                self.open(holds, span);
+                self.open(holds, span)?;
             }
             "elif" => {
                 let (taken, outer) = self.branch(span, false)?;
@@ -87,8 +90,8 @@ impl<'s> Preprocessor<'s> {
                 self.switch(holds);
             }
             "else" => {
-                let (taken, _) = self.branch(span, true)?;
-                self.switch(!taken);
+                let (taken, outer) = self.branch(span, true)?;
+                self.switch(outer && !taken);
             }
             "endif" => {
                 if self.conditionals.pop().is_none() {
@@ -100,8 +103,15 @@ impl<'s> Preprocessor<'s> {
         Ok(true)
     }
 
-    fn open(&mut self, holds: bool, span: Span) {
-        self.conditionals.push(Conditional { span, active: holds, taken: holds, last: false });
+    fn open(&mut self, holds: bool, span: Span) -> Result<()> {
+        let active = holds && self.is_active();
+        self.conditionals.push(Conditional { span, active, taken: holds, last: false });
+        // Said once: those inside are as wrong as this one.
+        if self.conditionals.len() == MAX_DEPTH + 1 {
+            let message = format!("conditionals nested deeper than {MAX_DEPTH} levels");
+            return Err(Box::new(Diagnostic::error(Code::TooDeep, span, message)));
+        }
+        Ok(())
     }
 
     /// Begins another branch: whether one was taken, and whether the text around the conditional is.
@@ -115,7 +125,7 @@ impl<'s> Preprocessor<'s> {
             ));
         }
         innermost.last = last;
-        Ok((innermost.taken, outer.iter().all(|conditional| conditional.active)))
+        Ok((innermost.taken, outer.last().is_none_or(|outer| outer.active)))
     }
 
     fn switch(&mut self, holds: bool) {
@@ -226,9 +236,18 @@ impl<'s> Preprocessor<'s> {
         let Some(define) =
             define.filter(|define| define.value.is_none() && !busy.contains(&define.name.text))
         else {
+            if out.len() >= MAX_TOKENS {
+                let message =
+                    format!("macros make more than {MAX_TOKENS} words and signs of this definition");
+                return Err(Box::new(Diagnostic::error(Code::TooLarge, token.span, message)));
+            }
             out.push(token.clone());
             return Ok(());
         };
+        if busy.len() >= MAX_DEPTH {
+            let message = format!("`{}` leads through more than {MAX_DEPTH} macros", token.text);
+            return Err(Box::new(Diagnostic::error(Code::TooDeep, token.span, message)));
+        }
         if define.parameters.is_some() {
             return Err(problem(
                 token.span,

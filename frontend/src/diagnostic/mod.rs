@@ -5,7 +5,9 @@
 mod code;
 mod explain;
 mod label;
+mod machine;
 mod render;
+mod visible;
 
 pub use code::Code;
 pub use explain::Explanation;

@@ -1,12 +1,14 @@
 //! Diagnostics as text for people and as JSON for programs.
 
+use std::borrow::Cow;
+use std::fmt::Write;
 use std::ops::Range;
 
-use ariadne::{Config, IndexType, Label as Mark, Report, ReportKind};
-use serde_json::json;
-
+use super::machine::{as_json, github};
+use super::visible::{harmless, visible};
 use super::{Diagnostic, Severity};
 use crate::source::{FileId, Source, Sources, Span};
+use ariadne::{Config, IndexType, Label as Mark, Report, ReportKind};
 
 /// Whether text carries terminal colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +30,28 @@ pub enum Format {
     Github,
 }
 
-/// Renders diagnostics one after the other, each ended by a newline.
+/// A text shows at most so many errors, and so many warnings and notes: nobody reads more, and each takes time.
+const MOST: usize = 100;
+
+/// A line with more bytes is not shown.
+const LONGEST_LINE: usize = 2000;
+
+/// Renders diagnostics one after the other, each ended by a newline. A text ends with the number of those left out.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, format: Format) -> String {
     let mut out = String::new();
     // One for all: it finds the line ends of every file.
     let mut texts = Texts::new(sources);
+    let (mut errors, mut others) = (0, 0);
     for diagnostic in diagnostics {
         match format {
-            Format::Text(color) => out.push_str(&text(diagnostic, sources, &mut texts, color)),
+            Format::Text(color) => {
+                let count = if diagnostic.is_error() { &mut errors } else { &mut others };
+                *count += 1;
+                if *count <= MOST {
+                    out.push_str(&text(diagnostic, sources, &mut texts, color));
+                }
+            }
             Format::Json => {
                 out.push_str(&as_json(diagnostic, sources).to_string());
                 out.push('\n');
@@ -44,10 +59,56 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, format: Format) -> 
             Format::Github => out.push_str(&github(diagnostic, sources)),
         }
     }
+    for (count, what) in [(errors, "errors"), (others, "warnings and notes")] {
+        if count > MOST {
+            out.push_str(&format!("{} more {what} are not shown\n", count - MOST));
+        }
+    }
+    out
+}
+
+/// Whether one of the lines that a message speaks of is too long to be shown.
+fn has_long_line(diagnostic: &Diagnostic, sources: &Sources) -> bool {
+    let spans = diagnostic.labels.iter().map(|label| label.span).chain([diagnostic.span]);
+    spans.into_iter().any(|span| {
+        let bytes = sources.get(span.file).bytes();
+        [span.start, span.end].into_iter().any(|at| {
+            let (before, after) = bytes.split_at((at as usize).min(bytes.len()));
+            let left = before.iter().rev().take_while(|byte| **byte != b'\n').take(LONGEST_LINE + 1).count();
+            let right = after.iter().take_while(|byte| **byte != b'\n').take(LONGEST_LINE + 1).count();
+            left + right > LONGEST_LINE
+        })
+    })
+}
+
+/// The message in the same frame, without the lines of the script.
+fn without_lines(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let mut out =
+        format!("[{}] {}: {}\n", diagnostic.code, diagnostic.severity.word(), visible(&diagnostic.message));
+    let place = |span: Span| {
+        let source = sources.get(span.file);
+        format!("{}:{}", visible(source.name()), source.position(span.start))
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "   ╭─[ {} ]\n   │", place(diagnostic.span));
+    let _ = writeln!(out, "   │ {} (the line is too long to be shown)", visible(diagnostic.primary_label()));
+    for label in &diagnostic.labels {
+        let _ = writeln!(out, "   │ {}: {}", place(label.span), visible(&label.message));
+    }
+    for note in &diagnostic.notes {
+        let _ = writeln!(out, "   │ \n   │ Note: {}", visible(note));
+    }
+    if let Some(hint) = &diagnostic.hint {
+        let _ = writeln!(out, "   │ \n   │ Help: {}", visible(hint));
+    }
+    out.push_str("───╯\n");
     out
 }
 
 fn text(diagnostic: &Diagnostic, sources: &Sources, texts: &mut Texts<'_>, color: Color) -> String {
+    if has_long_line(diagnostic, sources) {
+        return without_lines(diagnostic, sources);
+    }
     let (kind, ink) = match diagnostic.severity {
         Severity::Error => (ReportKind::Custom("error", ariadne::Color::Red), ariadne::Color::Red),
         Severity::Warning => (ReportKind::Custom("warning", ariadne::Color::Yellow), ariadne::Color::Yellow),
@@ -55,24 +116,27 @@ fn text(diagnostic: &Diagnostic, sources: &Sources, texts: &mut Texts<'_>, color
     };
     let config = Config::default().with_index_type(IndexType::Byte).with_color(color == Color::Always);
     let place = |span: Span| (span.file, drawable(sources.get(span.file), span));
-    let primary = Mark::new(place(diagnostic.span)).with_color(ink).with_message(diagnostic.primary_label());
+    let primary =
+        Mark::new(place(diagnostic.span)).with_color(ink).with_message(visible(diagnostic.primary_label()));
     let mut report = Report::build(kind, place(diagnostic.span))
         .with_config(config)
         .with_code(diagnostic.code)
-        .with_message(&diagnostic.message);
+        .with_message(visible(&diagnostic.message));
     let mut marks = vec![(diagnostic.span, primary)];
     for label in &diagnostic.labels {
-        let mark = Mark::new(place(label.span)).with_color(ariadne::Color::Cyan).with_message(&label.message);
+        let mark = Mark::new(place(label.span))
+            .with_color(ariadne::Color::Cyan)
+            .with_message(visible(&label.message));
         marks.push((label.span, mark));
     }
     // ariadne starts another excerpt of the file wherever a label does not follow the one before.
     marks.sort_by_key(|(span, _)| (span.file != diagnostic.span.file, span.file, span.end));
     report = report.with_labels(marks.into_iter().map(|(_, mark)| mark));
     for note in &diagnostic.notes {
-        report = report.with_note(note);
+        report = report.with_note(visible(note));
     }
     if let Some(hint) = &diagnostic.hint {
-        report = report.with_help(hint);
+        report = report.with_help(visible(hint));
     }
     let mut bytes = Vec::new();
     match report.finish().write(texts, &mut bytes) {
@@ -118,81 +182,28 @@ fn drawable(source: &Source, span: Span) -> Range<usize> {
 
 /// The texts in the shape that ariadne wants.
 struct Texts<'a> {
-    files: Vec<(String, ariadne::Source<&'a str>)>,
+    files: Vec<(String, ariadne::Source<Cow<'a, str>>)>,
 }
 
 impl<'a> Texts<'a> {
     fn new(sources: &'a Sources) -> Self {
-        let file = |source: &'a Source| (source.name().to_owned(), ariadne::Source::from(source.text()));
+        let file = |source: &'a Source| {
+            (visible(source.name()).into_owned(), ariadne::Source::from(harmless(source.text())))
+        };
         Self { files: sources.iter().map(file).collect() }
     }
 }
 
 impl<'a> ariadne::Cache<FileId> for Texts<'a> {
-    type Storage = &'a str;
+    type Storage = Cow<'a, str>;
 
-    fn fetch(&mut self, id: &FileId) -> Result<&ariadne::Source<&'a str>, impl std::fmt::Debug> {
+    fn fetch(&mut self, id: &FileId) -> Result<&ariadne::Source<Cow<'a, str>>, impl std::fmt::Debug> {
         self.files.get(id.0 as usize).map(|(_, source)| source).ok_or("no such file")
     }
 
     fn display<'b>(&self, id: &'b FileId) -> Option<impl std::fmt::Display + 'b> {
         self.files.get(id.0 as usize).map(|(name, _)| name.clone())
     }
-}
-
-/// A workflow command: `::error file=…,line=…::message`. In messages, line ends and `%` are escaped; in properties the
-/// separators as well (docs.github.com, "Workflow commands for GitHub Actions").
-fn github(diagnostic: &Diagnostic, sources: &Sources) -> String {
-    let kind = match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "notice",
-    };
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    let source = sources.get(diagnostic.span.file);
-    let (begin, end) = (source.position(diagnostic.span.start), source.position(diagnostic.span.end));
-    let mut message = diagnostic.message.clone();
-    let more = [diagnostic.label.as_str()].into_iter().filter(|label| !label.is_empty());
-    let notes = diagnostic.notes.iter().map(String::as_str);
-    for line in more.chain(notes).chain(diagnostic.hint.as_deref()) {
-        message.push('\n');
-        message.push_str(line);
-    }
-    format!(
-        "::{kind} file={},line={},col={},endLine={},endColumn={},title={}::{}\n",
-        property(source.name()),
-        begin.line,
-        begin.column,
-        end.line,
-        end.column,
-        diagnostic.code,
-        data(&message),
-    )
-}
-
-fn as_json(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
-    let place = |span: Span| {
-        let source = sources.get(span.file);
-        let (begin, end) = (source.position(span.start), source.position(span.end));
-        json!({
-            "file": source.name(),
-            "line": begin.line, "column": begin.column,
-            "end_line": end.line, "end_column": end.column,
-            "start": span.start, "end": span.end,
-        })
-    };
-    let label = |label: &super::Label| json!({ "at": place(label.span), "message": label.message });
-    json!({
-        "severity": diagnostic.severity.word(),
-        "code": diagnostic.code.number(),
-        "message": diagnostic.message,
-        "at": place(diagnostic.span),
-        "label": diagnostic.primary_label(),
-        "labels": diagnostic.labels.iter().map(label).collect::<Vec<_>>(),
-        "notes": diagnostic.notes,
-        "hint": diagnostic.hint,
-    })
 }
 
 #[cfg(test)]
@@ -220,17 +231,24 @@ mod tests {
     }
 
     #[test]
-    fn github_gets_one_escaped_line() {
-        let mut sources = Sources::new();
-        sources.add("a,b:c.bt", "begin {\n  prnt(1);\n}");
-        let span = Span::new(FileId(0), 10, 14);
-        let diagnostic = Diagnostic::warning(Code::UnknownFunction, span, "100% unknown\nfunction")
-            .with_hint("did you mean `print`?");
-        assert_eq!(
-            render(&[diagnostic], &sources, Format::Github),
-            "::warning file=a%2Cb%3Ac.bt,line=2,col=3,endLine=2,endColumn=7,title=E0302::\
-             100%25 unknown%0Afunction%0Adid you mean `print`?\n"
-        );
+    fn control_characters_stay_out_of_the_terminal() {
+        let sources = sources("begin { \x1b[31m\0 }");
+        let span = Span::new(FileId(0), 8, 9);
+        let diagnostic = Diagnostic::error(Code::Syntax, span, "found `\x1b`").with_hint("not \u{9b}");
+        let text = render(&[diagnostic], &sources, Format::Text(Color::Never));
+        assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
+        assert!(text.contains("begin { ?[31m? }") && text.contains("found `\\u{1b}`"), "{text}");
+    }
+
+    #[test]
+    fn long_lines_and_long_lists_are_cut() {
+        let sources = sources(&format!("begin {{ {} }}", "a".repeat(1 << 20)));
+        let span = Span::new(FileId(0), 5000, 5001);
+        let diagnostic = Diagnostic::error(Code::Syntax, span, "m").with_hint("h");
+        let text = render(&vec![diagnostic; MOST + 7], &sources, Format::Text(Color::Never));
+        assert!(text.contains("t.bt:1:5001") && text.contains("Help: h"), "{text}");
+        assert!(text.ends_with("───╯\n7 more errors are not shown\n"), "{text}");
+        assert!(text.len() < 50_000, "{}", text.len());
     }
 
     #[test]
