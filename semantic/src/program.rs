@@ -284,7 +284,9 @@ pub enum ExprKind {
         /// Value on the build machine.
         value: i64,
     },
-    /// A text literal.
+    /// The size of a kernel structure on the target, a `uint64`.
+    SizeOf(StructId),
+    /// A text literal, or the bytes of an array.
     Str(Bytes),
     /// An integer that is known when the tool starts.
     IntConstant(IntSource),

@@ -36,7 +36,7 @@ pub fn most_relocations(program: &Program) -> usize {
                 {
                     4
                 }
-                ExprKind::Enumerator { .. } | ExprKind::Index { .. } => 1,
+                ExprKind::Enumerator { .. } | ExprKind::Index { .. } | ExprKind::SizeOf(_) => 1,
                 _ => 0,
             };
         });

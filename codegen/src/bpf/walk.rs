@@ -119,6 +119,7 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
     match &root.kind {
         ExprKind::Int(_)
         | ExprKind::Enumerator { .. }
+        | ExprKind::SizeOf(_)
         | ExprKind::Str(_)
         | ExprKind::IntConstant(_)
         | ExprKind::StrConstant(_)

@@ -37,8 +37,8 @@ impl Checker<'_, '_> {
                 let expr = self.as_address(value).ok_or(Stop::Reported)?;
                 Ok(Value { ty: target, expr: converted(expr, Type::Username), literal: None, span: None })
             }
-            Ty::Plain(Type::Array { .. }) if from.as_int().is_some() || from.as_str().is_some() => {
-                self.not_yet(span, "a cast to an array")
+            Ty::Plain(Type::Array { element, len }) if from.as_int().is_some() || from.as_str().is_some() => {
+                self.cast_to_array(value, (*element, len), span)
             }
             _ => self.no_cast(&from, &target, span),
         }
@@ -62,14 +62,51 @@ impl Checker<'_, '_> {
             let expr = int_expr(truncated(number, int), int, location);
             return Ok(Value { ty, expr, literal: None, span: None });
         }
-        let castable = value.ty.is_bool() || value.ty.as_int().is_some() || value.ty.as_pointer().is_some();
-        if matches!(&value.ty, Ty::Plain(Type::Array { .. })) {
-            return self.not_yet(span, "a cast of an array to an integer");
-        }
+        let castable = match &value.ty {
+            // An array is the integer of its size.
+            Ty::Plain(array @ Type::Array { element, .. }) => {
+                matches!(**element, Type::Int(_) | Type::Bool)
+                    && self.catalog.size_of(array) == Some(int.size)
+            }
+            ty => ty.is_bool() || ty.as_int().is_some() || ty.as_pointer().is_some(),
+        };
         if !castable {
             return self.no_cast(&value.ty, &ty, span);
         }
         Ok(Value { expr: converted(value.expr, ty.lower()), ty, literal: None, span: None })
+    }
+
+    /// An integer or text as the elements that its bytes are. A length of 0 is that of the value.
+    fn cast_to_array(&mut self, value: Value, (element, len): (Type, u32), span: Span) -> Checked<Value> {
+        let from = value.ty.clone();
+        let source = self.catalog.size_of(&from.lower()).unwrap_or_default();
+        let width = match element {
+            Type::Int(int) => int.size,
+            Type::Bool => 1,
+            _ => 0,
+        };
+        let array = |len| Type::Array { element: Box::new(element.clone()), len };
+        if width == 0 || len == 0 && (source == 0 || !source.is_multiple_of(width)) {
+            return self.no_cast(&from, &Ty::Plain(array(len)), span);
+        }
+        let len = if len == 0 { source / width } else { len };
+        let size = width.saturating_mul(len);
+        let ty = Ty::Plain(array(len));
+        // An integer may be widened to an array of the next size that an integer can have.
+        let fits = match from.as_str() {
+            Some(capacity) => size == capacity,
+            None => size >= source && matches!(size, 1 | 2 | 4 | 8),
+        };
+        if !fits {
+            return self.no_cast(&from, &ty, span);
+        }
+        let location = value.expr.location;
+        let expr = match (value.known_int(), from.as_int()) {
+            (Some(number), _) => int_expr(number, Int { size: 8, signed: false }, location),
+            (None, Some(_)) => self.widened(value).ok_or(Stop::Reported)?,
+            (None, None) => value.expr,
+        };
+        Ok(Value { expr: converted(expr, ty.lower()), ty, literal: None, span: None })
     }
 
     fn cast_to_bool(&mut self, value: Value, span: Span) -> Checked<Value> {

@@ -55,8 +55,11 @@ impl Checker<'_, '_> {
             ast::ExprKind::Tuple(fields) => self.tuple(fields, span),
             ast::ExprKind::Record(fields) => self.record(fields, span),
             ast::ExprKind::OffsetOf { of, path } => self.offset_of(of, path, span),
-            ast::ExprKind::TypeOf(_) => self.not_yet(span, "`typeof`"),
-            ast::ExprKind::TypeInfo(_) => self.not_yet(span, "`typeinfo`"),
+            ast::ExprKind::TypeOf(_) => {
+                let error = Diagnostic::error(Code::BadOperand, span, "a type is not a value");
+                self.fail(error.with_hint("`typeof` stands where a type does, or as the argument of a macro"))
+            }
+            ast::ExprKind::TypeInfo(of) => self.type_info(of, span),
             ast::ExprKind::Comptime(inner) => self.comptime(inner, span),
             ast::ExprKind::If(branch) => self.if_value(branch, span),
             ast::ExprKind::Block(block) => self.block_value(block, span),

@@ -1,11 +1,13 @@
 //! Type names, and types as text.
 
+use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::BuiltinType;
+use btaot_grammar::vocabulary::{BuiltinType, ConfigKey};
 
 use super::Checker;
+use crate::config::Unstable;
 use crate::probes::did_you_mean;
-use crate::program::Aggregation;
+use crate::program::{Aggregation, ExprKind};
 use crate::ty::Ty;
 use crate::types::{Int, Space, StackShape, Type};
 use crate::value::{Checked, Literal, Value};
@@ -136,15 +138,13 @@ impl Checker<'_, '_> {
         span: Span,
     ) -> Checked<Value> {
         let mut ty = self.type_of(of)?;
-        let mut bits = 0;
+        let (mut bits, mut relocated) = (0, false);
         for name in path {
             let Ty::Plain(Type::Struct(id)) = ty else {
                 let message = format!("`{}` has no fields", self.show(&ty));
                 return self.error(Code::UnknownField, span, message);
             };
-            if self.catalog.structs()[id].origin != crate::types::Origin::Script {
-                return self.not_yet(span, "the place of a kernel structure's field");
-            }
+            relocated |= self.catalog.structs()[id].origin != crate::types::Origin::Script;
             let Some(index) = self.catalog.field(id, &name.text) else {
                 let message = format!("`{}` has no field `{}`", self.catalog.name_of(id), name.text);
                 return self.error(Code::UnknownField, span, message);
@@ -153,7 +153,41 @@ impl Checker<'_, '_> {
             bits += field.bit_offset;
             ty = Ty::from(field.ty.clone());
         }
+        if relocated {
+            self.later(span, "the place of a field in a kernel structure");
+            return Ok(self.placeholder(Ty::U64, span));
+        }
         Ok(Value::literal(Literal::Int(bits / 8), self.location(span)))
+    }
+
+    /// `typeinfo`: the name of a type and of its kind.
+    pub(super) fn type_info(&mut self, of: &ast::TypeOrExpr, span: Span) -> Checked<Value> {
+        match self.settings.unstable(ConfigKey::UnstableTypeinfo) {
+            Unstable::Enabled => {}
+            Unstable::Warned => self.warn(Code::UnstableUsed, span, "`typeinfo` may still change"),
+            Unstable::Refused => {
+                let error = Diagnostic::error(
+                    Code::UnstableFeature,
+                    span,
+                    "`typeinfo` may still change, so it is off",
+                );
+                return self.fail(error.with_hint("switch it on: `config = { unstable_typeinfo = enable }`"));
+            }
+        }
+        let ty = self.type_of(of)?;
+        let full = self.show(&ty);
+        let base = full.split(['[', ' ', '*', '(']).next().filter(|name| !name.is_empty()).unwrap_or("tuple");
+        let base = match &ty {
+            Ty::Int(_) => "int",
+            Ty::Record(_) => "record",
+            Ty::Plain(Type::Pointer { .. }) => "pointer",
+            Ty::Plain(Type::Array { .. }) => "array",
+            Ty::Plain(Type::Struct(_)) => "struct",
+            _ => base,
+        };
+        let text = |text: &str| Literal::Str(text.into());
+        let fields = vec![(Bytes::from("base_type"), text(base)), (Bytes::from("full_type"), text(&full))];
+        Ok(Value::literal(Literal::Record(fields), self.location(span)))
     }
 
     /// `sizeof`: a constant, unless the size may differ where the tool runs.
@@ -167,7 +201,7 @@ impl Checker<'_, '_> {
         if let Type::Struct(id) = &lowered
             && self.catalog.structs()[*id].origin != crate::types::Origin::Script
         {
-            return self.not_yet(span, "the size of a kernel structure");
+            return Ok(Value::new(Ty::U64, ExprKind::SizeOf(*id), self.location(span)));
         }
         match self.catalog.size_of(&lowered) {
             Some(size) => Ok(Value::literal(Literal::Int(size.into()), self.location(span))),
@@ -189,8 +223,7 @@ impl Checker<'_, '_> {
                 format!("({})", fields.join(", "))
             }
             Ty::Record(fields) => {
-                let field =
-                    |(name, ty): &(btaot_abi::Bytes, Ty)| format!("{} = {}", name.display(), self.show(ty));
+                let field = |(name, ty): &(Bytes, Ty)| format!("{} = {}", name.display(), self.show(ty));
                 format!("({})", fields.iter().map(field).collect::<Vec<_>>().join(", "))
             }
             Ty::Plain(ty) => self.show_plain(ty),

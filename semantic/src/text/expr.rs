@@ -68,6 +68,10 @@ impl fmt::Display for Shown<'_> {
                 _ => write!(f, "{value}: {ty}"),
             },
             ExprKind::Enumerator { variant, value, .. } => write!(f, "{}={value}: {ty}", variant.display()),
+            ExprKind::SizeOf(id) => {
+                let of = Type::Struct(*id);
+                write!(f, "sizeof({}): {ty}", Named { ty: &of, structs: &self.program.structs })
+            }
             ExprKind::Str(text) => write!(f, "\"{}\": {ty}", text.escape_ascii()),
             ExprKind::IntConstant(source) => write!(f, "load {source:?}: {ty}"),
             ExprKind::Block { statements, value } => {

@@ -181,7 +181,7 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     /// Bytes of an element; those of a kernel structure are the target's.
-    fn element_size(&mut self, element: &Type, base: &Expr) -> Result<Int<'c>> {
+    pub(super) fn element_size(&mut self, element: &Type, base: &Expr) -> Result<Int<'c>> {
         let program = self.unit.program;
         if let Type::Struct(id) = element
             && program.structs[*id].origin == Origin::Kernel

@@ -78,6 +78,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 let found = self.has_key(*map, key, location)?;
                 ir.zext(found)
             }
+            ExprKind::SizeOf(id) => self.element_size(&Type::Struct(*id), expression)?,
             ExprKind::MapLen(map) => self.map_len(*map, location)?,
             ExprKind::StackLen(stack) => {
                 let memory = self.memory(stack)?;

@@ -1,7 +1,7 @@
 //! `printf`, `print`, `time`, `exit`.
 
 use btaot_abi::Bytes;
-use btaot_abi::format::{Conversion, ConversionKind, FormatError, Piece, parse};
+use btaot_abi::format::{Conversion, ConversionKind, Piece, parse};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
 use super::super::{Checker, convert::converted};
@@ -26,11 +26,8 @@ impl Checker<'_, '_> {
         let format_at = arguments[0].span;
         let format = self.literal_text(&arguments[0], span)?;
         let values: Vec<Checked<Value>> = arguments[1..].iter().map(|argument| self.expr(argument)).collect();
-        let pieces = match parse(&format) {
+        let pieces = match parse(&self.without_flag_names(&format, span)) {
             Ok(pieces) => pieces,
-            Err(FormatError::Unknown { offset, .. }) if format[offset..].starts_with(b"%gr") => {
-                return self.not_yet(span, "the conversion `%gr`");
-            }
             Err(fault) => {
                 let at = self.inside_text(format_at, &format, (fault.offset(), fault.offset() + 1));
                 let error = Diagnostic::error(Code::BadFormat, span, fault.to_string());
@@ -60,6 +57,16 @@ impl Checker<'_, '_> {
             converted.push(self.format_argument(*conversion, value, (span, argument.span, at))?);
         }
         Ok((format, converted))
+    }
+
+    /// `%gr` shows allocation flags by their names; here it is an integer.
+    fn without_flag_names(&mut self, format: &[u8], span: Span) -> Vec<u8> {
+        let mut format = format.to_vec();
+        while let Some(at) = format.windows(3).position(|window| window == b"%gr") {
+            format[at..at + 3].copy_from_slice(b"%lx");
+            self.later(span, "the conversion `%gr`");
+        }
+        format
     }
 
     /// A value for a conversion; `places` are the call, the argument and the conversion.
