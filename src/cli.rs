@@ -1,6 +1,6 @@
 //! Options and subcommands.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use btaot_abi::features::{FEATURES, KernelFeature};
@@ -77,13 +77,16 @@ pub struct Compile {
     pub script: Option<PathBuf>,
     /// The program text itself
     #[arg(short, value_name = "PROGRAM")]
-    pub expression: Option<String>,
+    pub expression: Option<OsString>,
     /// Where to write; by default the script's name without its ending, or a.bt.out
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Show a stage of the compilation as text instead of writing a tool
     #[arg(long, value_name = "STAGE")]
     pub emit: Option<Stage>,
+    /// Allow functions and probes that change the traced system, such as system() and signal()
+    #[arg(long = "unsafe")]
+    pub allow_unsafe: bool,
     /// Fix a kernel feature on (+NAME) or off (-NAME) instead of asking the kernel that runs the tool
     #[arg(long = "feature", value_name = "±NAME", allow_hyphen_values = true,
           value_parser = parse_feature)]
@@ -132,7 +135,7 @@ pub struct Check {
     /// What this machine lacks is no error
     #[arg(long)]
     pub lenient: bool,
-    /// Accept functions that change the traced system
+    /// Allow functions and probes that change the traced system, such as system() and signal()
     #[arg(long = "unsafe")]
     pub allow_unsafe: bool,
     /// Reject scripts for their warnings, too

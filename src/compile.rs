@@ -1,6 +1,7 @@
 //! The default command: a script becomes a tool, or one stage of it is shown.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -10,12 +11,12 @@ use btaot_codegen::bpf::{self, Compiled};
 use btaot_codegen::bundle::attach_payload;
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::{Source, Sources};
-use btaot_semantic::Target;
 use btaot_semantic::program::Program;
+use btaot_semantic::{Options, Target};
 
 use crate::cli::{Compile, Stage};
 use crate::failure::Failure;
-use crate::{SHIM, output};
+use crate::{SHIM, input, output};
 
 /// Name of the tool made from `-e` or from standard input.
 const DEFAULT_NAME: &str = "a.bt.out";
@@ -30,7 +31,8 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
         return show(arguments, btaot_frontend::text::script(&script, &sources));
     }
     let target = Target::live();
-    let analysis = btaot_semantic::analyze(&script, &sources, &target, &btaot_semantic::Options::default())
+    let options = Options { allow_unsafe: arguments.allow_unsafe };
+    let analysis = btaot_semantic::analyze(&script, &sources, &target, &options)
         .map_err(|errors| reject(&sources, &errors))?;
     report(&sources, &analysis.warnings);
     if !analysis.later.is_empty() {
@@ -67,16 +69,13 @@ impl Input {
         let nameless =
             |bytes| Self { name: "stdin".into(), bytes, path: None, default_output: DEFAULT_NAME.into() };
         if let Some(text) = &arguments.expression {
-            return Ok(nameless(text.clone().into_bytes()));
+            return Ok(nameless(text.as_bytes().to_vec()));
         }
         let path = arguments.script.clone().unwrap_or_default();
-        if path == Path::new("-") {
-            let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| Failure::file("standard input", "read", error))?;
+        let (_, bytes) = input::read(&path)?;
+        if path == Path::new(input::STANDARD) {
             return Ok(nameless(bytes));
         }
-        let bytes = fs::read(&path).map_err(|error| Failure::file(&path, "read", error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let default_output = path.file_stem().map_or_else(|| DEFAULT_NAME.into(), PathBuf::from);
         Ok(Self { name, bytes, path: Some(path), default_output })

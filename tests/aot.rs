@@ -3,6 +3,7 @@
 mod bundle;
 mod check;
 mod cli;
+mod input;
 mod llvm;
 mod subcommands;
 mod tool;
@@ -11,8 +12,16 @@ use libtest_mimic::Trial;
 
 /// A test per promise of the command line.
 pub fn trials() -> Vec<Trial> {
-    [cli::trials(), check::trials(), subcommands::trials(), bundle::trials(), llvm::trials(), tool::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        cli::trials(),
+        check::trials(),
+        subcommands::trials(),
+        bundle::trials(),
+        input::trials(),
+        llvm::trials(),
+        tool::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

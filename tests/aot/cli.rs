@@ -5,6 +5,7 @@ use crate::support::policy::{self, Need};
 use crate::support::process::{self, Running};
 use crate::support::{Checked, text};
 use libtest_mimic::Trial;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const HELLO: &str = "BEGIN { printf(\"hello\\n\"); exit(); }";
@@ -22,8 +23,36 @@ pub fn trials() -> Vec<Trial> {
         ("unwritable_output_is_one_clear_line", &[], unwritable_output_is_one_clear_line),
         ("absent_probe_target_is_a_note", &[], absent_probe_target_is_a_note),
         ("features_can_be_fixed", &[], features_can_be_fixed),
+        ("unsafe_is_a_choice_when_compiling", &[], unsafe_is_a_choice_when_compiling),
+        ("program_text_is_bytes", &[], program_text_is_bytes),
     ];
     policy::table("aot::cli", &[], rows)
+}
+
+fn unsafe_is_a_choice_when_compiling(folder: &Path) -> Checked {
+    let script = "BEGIN { signal(\"KILL\"); }";
+    let refused = process::run(btaot().current_dir(folder).args(["-e", script]))?.expect_code(1)?;
+    if !(refused.stderr.contains("[E0605] error") && refused.stderr.contains("compile with --unsafe")) {
+        return Err(format!("not refused as unsafe: {}", refused.stderr).into());
+    }
+    let allowed = process::run(btaot().current_dir(folder).args(["--unsafe", "-e", script, "-o", "tool"]))?;
+    expect_no_panic(&allowed)?;
+    if allowed.stderr.contains("E0605") || (allowed.code == Some(0)) != folder.join("tool").exists() {
+        return Err(format!("--unsafe is not obeyed:\n{}", allowed.stderr).into());
+    }
+    for page in [&["--help"][..], &["man"]] {
+        let page = process::run(btaot().args(page))?.expect_code(0)?.stdout.replace('\\', "");
+        if !page.contains("--unsafe") {
+            return Err(format!("not described:\n{page}").into());
+        }
+    }
+    Ok(())
+}
+
+fn program_text_is_bytes(folder: &Path) -> Checked {
+    let script = std::ffi::OsStr::from_bytes(b"BEGIN { printf(\"\xff\"); }");
+    process::run(btaot().current_dir(folder).arg("-e").arg(script).args(["-o", "tool"]))?.expect_code(0)?;
+    expect_files(folder, &["tool"])
 }
 
 fn tool_is_named_after_the_script(folder: &Path) -> Checked {

@@ -15,6 +15,9 @@ use super::{MAX_DEPTH, build};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
 
+/// Bytes of white space and comments in which the end of the token before is looked for.
+const LONGEST_GAP: usize = 4096;
+
 /// The record of attempts is a switch of the whole process; one explanation at a time.
 static DETAIL: Mutex<()> = Mutex::new(());
 
@@ -94,7 +97,7 @@ impl<'s> Failure<'s> {
             return problem;
         }
         let list = self.list();
-        let found_text = if is_end { "the end of the script".to_owned() } else { format!("`{word}`") };
+        let found_text = if is_end { "the end of the script".to_owned() } else { self.shown(word) };
         if self.wants(";") && begins_statement(word) {
             let gap = self.gap();
             return Diagnostic::error(
@@ -109,7 +112,8 @@ impl<'s> Failure<'s> {
             None => format!("unexpected {found_text}"),
             Some(list) => format!("expected {list}, found {found_text}"),
         };
-        let problem = Diagnostic::error(Code::Syntax, found, message).with_hint_opt(self.hint(word));
+        let hint = self.encoding_hint().or_else(|| self.hint(word));
+        let problem = Diagnostic::error(Code::Syntax, found, message).with_hint_opt(hint);
         match scan::scan(self.source.text().as_bytes()) {
             Some(Finding::Mismatch { open: Some(open), close }) if open < self.at && self.at <= close => {
                 let bracket = &self.source.text()[open..=open];
@@ -200,11 +204,28 @@ impl<'s> Failure<'s> {
         self.source.span(self.at, self.at + token_length(&self.source.text()[self.at..]))
     }
 
+    /// The token at fault as a message shows it.
+    fn shown(&self, word: &str) -> String {
+        match self.source.bytes().get(self.at) {
+            Some(0) => "a NUL byte".to_owned(),
+            Some(byte) if word == "?" && *byte != b'?' => format!("the byte {byte:#04x}, which is not UTF-8"),
+            _ => format!("`{word}`"),
+        }
+    }
+
+    /// What to do about a text that an editor wrote in another encoding.
+    fn encoding_hint(&self) -> Option<String> {
+        let is_wide =
+            [&b"\xff\xfe"[..], b"\xfe\xff"].iter().any(|mark| self.source.bytes().starts_with(mark));
+        is_wide.then(|| "the file is in UTF-16; save it as UTF-8".to_owned())
+    }
+
     /// The empty place behind the token before the one at fault.
     fn gap(&self) -> Span {
         let before = &self.source.text()[..self.at];
         // A comment between the tokens is stepped over by finding the last byte from which only layout follows.
-        let end = (0..=before.len()).rev().take_while(|end| {
+        // Each step looks at all that follows, so there is an end to it; the place is only a little off then.
+        let end = (0..=before.len()).rev().take(LONGEST_GAP).take_while(|end| {
             before.is_char_boundary(*end) && skip_layout(before.as_bytes(), *end) == before.len()
         });
         let end = end.last().unwrap_or(before.len());
