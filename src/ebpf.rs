@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use btaot_abi::bundle::{Bundle, SectionKind};
+use btaot_abi::metadata::TRACEPOINT_RECORD;
 use btaot_abi::native::{InitialValue, MapDefinition};
 use btaot_btf::{Btf, CoreRelo, CoreTarget, CoreValue, MapType, core_relos, line_info, object_maps};
 use btaot_codegen::bundle::payload_of;
@@ -73,15 +74,18 @@ impl Ebpf {
         relos: &[CoreRelo<'_>],
         btf: Option<&Path>,
     ) -> Result<(), Failure> {
-        let needs_target = relos.iter().any(|relo| relo.kind != TYPE_ID_LOCAL);
+        let is_own = |relo: &CoreRelo<'_>| local.name(relo.root).starts_with(TRACEPOINT_RECORD);
+        let needs_target = relos.iter().any(|relo| relo.kind != TYPE_ID_LOCAL && !is_own(relo));
         let source = btf.unwrap_or(Path::new(KERNEL_BTF));
         let bytes = if needs_target { read_btf(source, btf.is_some())? } else { Vec::new() };
         let empty = Btf::scan(b"\x9f\xeb\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0", None);
         let target = if needs_target { Btf::scan(&bytes, None) } else { empty };
         let target = target.map_err(|error| Failure::input(source, error))?;
         let candidates = CoreTarget::new(local, relos, &target);
+        let own = CoreTarget::new(local, relos, local);
         for relo in relos {
             let Some(place) = self.place(relo.section, relo.offset) else { continue };
+            let candidates = if is_own(relo) { &own } else { &candidates };
             let value = candidates.resolve(local, relo).map_err(|error| {
                 let at = self.object.location(place);
                 Failure::input(path, format!("{at}: the CO-RE relocation {error}"))

@@ -21,6 +21,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
+pub use mutate::Random;
 pub use worker::{Kind, run_as_worker};
 
 /// A test per fuzzer, and those of sizes and depths.
@@ -33,8 +34,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn fuzz(kind: Kind, folder: &Path) -> Checked {
-    let seconds = variable("BTAOT_FUZZ_SECONDS").unwrap_or(if policy::requires_all() { 60 } else { 3 });
-    let seed = variable("BTAOT_FUZZ_SEED").unwrap_or(1);
+    let (seconds, seed) = (seconds(), seed());
     let file = folder.join("text.bt");
     let job = format!("{}:{}:{seed}:{seconds}", kind.name(), file.display());
     let (status, said) = work(&job)?;
@@ -75,6 +75,16 @@ fn work(job: &str) -> Result<(ExitStatus, String), String> {
 fn processor_time(said: &str) -> Result<u64, String> {
     let number = said.lines().find_map(|line| line.strip_prefix("processor: ")?.strip_suffix(" ms"));
     number.and_then(|number| number.parse().ok()).ok_or_else(|| format!("no answer: {said}"))
+}
+
+/// How long a fuzzer runs.
+pub fn seconds() -> u64 {
+    variable("BTAOT_FUZZ_SECONDS").unwrap_or(if policy::requires_all() { 60 } else { 3 })
+}
+
+/// Where a fuzzer's random numbers begin.
+pub fn seed() -> u64 {
+    variable("BTAOT_FUZZ_SEED").unwrap_or(1)
 }
 
 fn variable(name: &str) -> Option<u64> {

@@ -2,10 +2,12 @@
 
 mod elf;
 mod features;
+mod fuzz;
 mod generator;
 mod hostile;
 mod interpreter;
 mod joins;
+mod kernel;
 mod objects;
 mod outputs;
 mod random;
@@ -23,6 +25,8 @@ pub fn trials() -> Vec<Trial> {
         hostile::trials(),
         random::trials(),
         joins::trials(),
+        fuzz::trials(),
+        kernel::trials(),
     ];
     modules.into_iter().flatten().collect()
 }

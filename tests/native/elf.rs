@@ -38,6 +38,13 @@ pub fn section(file: &[u8], name: &str) -> Result<Vec<u8>, String> {
     section.data().map(<[u8]>::to_vec).map_err(|error| error.to_string())
 }
 
+/// Where a section begins in an ELF file.
+pub fn place(file: &[u8], name: &str) -> Result<usize, String> {
+    let elf = object::File::parse(file).map_err(|error| error.to_string())?;
+    let section = elf.section_by_name(name).ok_or(format!("no section {name}"))?;
+    section.file_range().map(|(start, _)| start as usize).ok_or(format!("{name} is not in the file"))
+}
+
 /// Hexadecimal digits of instructions, a line each.
 pub fn hex(code: &[u8]) -> String {
     let line = |slot: &[u8]| slot.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -27,7 +27,8 @@ pub fn compile_bpf(name: &str, folder: &Path) -> Result<PathBuf, String> {
     compile_bpf_for(name, "v3", folder)
 }
 
-fn compile_bpf_for(name: &str, version: &str, folder: &Path) -> Result<PathBuf, String> {
+/// The same for an instruction set.
+pub fn compile_bpf_for(name: &str, version: &str, folder: &Path) -> Result<PathBuf, String> {
     let object = folder.join(format!("{name}.{version}.bpf.o"));
     let source = sources().join(format!("{name}.bpf.c"));
     let mut clang = Command::new("clang-19");

@@ -44,11 +44,8 @@ impl<'data, Symbol: ObjectSymbol<'data>> Entry<Symbol> {
         let slot = (self.offset / SLOT as u64) as usize;
         let location = object.location(Place { section: code, slot });
         let fail = |reason: String| ObjectError::Relocation { location: location.clone(), reason };
-        let insn: Option<[u8; SLOT]> = object.code[code]
-            .bytes
-            .get(slot * SLOT..(slot + 1) * SLOT)
-            .filter(|_| self.offset.is_multiple_of(SLOT as u64))
-            .and_then(|bytes| bytes.try_into().ok());
+        let (slots, _) = object.code[code].bytes.as_chunks::<SLOT>();
+        let insn = slots.get(slot).filter(|_| self.offset.is_multiple_of(SLOT as u64)).copied();
         let Some(insn) = insn else { return Err(fail("a relocation outside the instructions".to_owned())) };
         let imm = i64::from(i32::from_le_bytes([insn[4], insn[5], insn[6], insn[7]]));
         let target = match (self.kind, insn[0]) {

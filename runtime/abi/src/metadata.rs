@@ -14,6 +14,9 @@ use crate::value::ValueType;
 pub const SCRATCH_MAP: &str = "scratch";
 /// ELF section, and so map, of the global state, see [`Globals`].
 pub const GLOBALS_SECTION: &str = ".bss";
+/// What the names of the structures begin with that stand for the records of tracepoints. No kernel has types of these
+/// names: where a tool runs they are made of the tracepoint's format, elsewhere the layout it was compiled with counts.
+pub const TRACEPOINT_RECORD: &str = "btaot_tp_";
 
 /// Everything. Tables are indexed by the types of [`crate::ids`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -219,7 +219,10 @@ impl<'t> CoreTarget<'t> {
                 _ => known(64 - size * 8),
             };
         }
-        // The smallest aligned word that holds the whole bitfield.
+        // The smallest aligned word that holds the whole bitfield. No type is as large as this.
+        if found.bit_offset > u64::from(u32::MAX) * 8 || size > 8 {
+            return Err(unreadable());
+        }
         let bits = u64::from(found.bitfield);
         let mut width = size.max(1);
         let (offset, width) = loop {
@@ -299,7 +302,7 @@ fn path<'b>(btf: &'b Btf<'_>, root: TypeId, access: &str) -> Option<(Vec<Step<'b
                     steps.push(Step::Member(member.name));
                 }
                 at = Found {
-                    bit_offset: at.bit_offset + u64::from(member.bit_offset),
+                    bit_offset: at.bit_offset.checked_add(u64::from(member.bit_offset))?,
                     bitfield: member.bitfield_size,
                     ty: member.ty,
                 };
@@ -308,7 +311,7 @@ fn path<'b>(btf: &'b Btf<'_>, root: TypeId, access: &str) -> Option<(Vec<Step<'b
                 steps.push(Step::Element(number));
                 let size = btf.size(element)?;
                 at = Found {
-                    bit_offset: at.bit_offset + number.checked_mul(size)?.checked_mul(8)?,
+                    bit_offset: at.bit_offset.checked_add(number.checked_mul(size)?.checked_mul(8)?)?,
                     bitfield: 0,
                     ty: element,
                 };
@@ -328,7 +331,8 @@ fn walk(btf: &Btf<'_>, root: TypeId, first: u64, steps: &[Step<'_>]) -> Option<F
             Step::Member(name) => {
                 let field = btf.member(at.ty, name)?;
                 let bitfield = if field.bitfield { field.bit_size as u8 } else { 0 };
-                at = Found { bit_offset: at.bit_offset + field.bit_offset, bitfield, ty: field.ty };
+                let bit_offset = at.bit_offset.checked_add(field.bit_offset)?;
+                at = Found { bit_offset, bitfield, ty: field.ty };
             }
             Step::Element(index) => {
                 let Def::Array { element, len, .. } = btf.def(btf.resolve(at.ty)) else { return None };
@@ -338,7 +342,7 @@ fn walk(btf: &Btf<'_>, root: TypeId, first: u64, steps: &[Step<'_>]) -> Option<F
                 }
                 let size = btf.size(element)?;
                 at = Found {
-                    bit_offset: at.bit_offset + index.checked_mul(size)?.checked_mul(8)?,
+                    bit_offset: at.bit_offset.checked_add(index.checked_mul(size)?.checked_mul(8)?)?,
                     bitfield: 0,
                     ty: element,
                 };

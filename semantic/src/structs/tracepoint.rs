@@ -1,6 +1,7 @@
 //! Structures of tracepoint records.
 
 use btaot_abi::Bytes;
+use btaot_abi::metadata::TRACEPOINT_RECORD;
 use btaot_frontend::ast::Tag;
 
 use super::format::{Field, parse};
@@ -34,7 +35,7 @@ impl Catalog<'_> {
         }
         let parts =
             events.iter().map(|(category, event)| format!("{}_{}", identifier(category), identifier(event)));
-        let base = format!("btaot_tp_{}", parts.collect::<Vec<_>>().join("__"));
+        let base = format!("{TRACEPOINT_RECORD}{}", parts.collect::<Vec<_>>().join("__"));
         let taken = |name: &str| self.structs.structs.iter().any(|known| &known.name[..] == name.as_bytes());
         let numbered = (2..).map(|number| format!("{base}_{number}"));
         let name = std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base);
