@@ -25,6 +25,7 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
     let file = sources.add(name, bytes);
     let options = Options { allow_unsafe: arguments.allow_unsafe };
     let found = btaot_frontend::parse(sources.get(file))
+        .and_then(|script| btaot_frontend::expand(script, &mut sources))
         .and_then(|script| btaot_semantic::analyze(&script, &sources, target, &options));
     let mut diagnostics = found.map_or_else(|problems| problems, messages);
     for diagnostic in &mut diagnostics {

@@ -30,6 +30,7 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     if arguments.emit == Some(Stage::Ast) {
         return show(arguments, btaot_frontend::text::script(&script, &sources));
     }
+    let script = btaot_frontend::expand(script, &mut sources).map_err(|errors| reject(&sources, &errors))?;
     let target = Target::live();
     let options = Options { allow_unsafe: arguments.allow_unsafe };
     let analysis = btaot_semantic::analyze(&script, &sources, &target, &options)

@@ -8,7 +8,7 @@ use crate::fuzz::corpus;
 use crate::support::{policy, text};
 use btaot_codegen::bpf;
 use btaot_frontend::format::format;
-use btaot_frontend::{Sources, parse};
+use btaot_frontend::{Sources, expand, parse};
 use btaot_semantic::{Options, Target, analyze};
 use libtest_mimic::Trial;
 use object::{Object, ObjectSection};
@@ -91,6 +91,7 @@ fn compile_for(text: &[u8], target: &Target) -> Outcome {
     let mut sources = Sources::new();
     let file = sources.add("script.bt", text);
     let found = parse(sources.get(file))
+        .and_then(|script| expand(script, &mut sources))
         .and_then(|script| analyze(&script, &sources, target, &Options { allow_unsafe: true }));
     let messages = |found: Vec<btaot_frontend::Diagnostic>| -> Vec<_> {
         found.into_iter().map(|found| (found.code.number(), found.message)).collect()

@@ -6,11 +6,13 @@ pub mod ast;
 pub mod attach;
 pub mod cdef;
 pub mod diagnostic;
+mod expand;
 pub mod format;
 mod parse;
 pub mod source;
 pub mod text;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use expand::expand;
 pub use parse::parse;
 pub use source::{FileId, Source, Sources, Span};

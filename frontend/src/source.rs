@@ -5,8 +5,14 @@
 use std::fmt;
 
 /// Number of a file in a [`Sources`], by order of loading; the user's script is number 0.
+///
+/// The upper half of the numbers stands for expansions of macros: the text of such a "file" is that of the file in which
+/// the macro is defined, and its number tells one call from another ([`Sources::expansion`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct FileId(pub u32);
+
+/// Numbers from here on are expansions.
+const FIRST_EXPANSION: u32 = 1 << 31;
 
 /// A half-open range of bytes `start..end` in one file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -93,6 +99,7 @@ pub struct Source {
     bytes: Vec<u8>,
     text: String,
     line_starts: Vec<u32>,
+    import: Option<Span>,
 }
 
 impl Source {
@@ -106,7 +113,7 @@ impl Source {
         let text = same_length_text(&bytes);
         let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
         let line_starts = std::iter::once(0).chain(starts.map(|(at, _)| at as u32 + 1)).collect();
-        Self { id, name: name.into(), bytes, text, line_starts }
+        Self { id, name: name.into(), bytes, text, line_starts, import: None }
     }
 
     /// The number of this file.
@@ -171,10 +178,22 @@ fn same_length_text(bytes: &[u8]) -> String {
     text
 }
 
+/// One call of a macro.
+#[derive(Clone, Debug)]
+pub struct Expansion {
+    /// The file in which the macro is defined.
+    pub file: FileId,
+    /// The macro's name.
+    pub name: String,
+    /// The call, which may itself lie in an expansion.
+    pub call: Span,
+}
+
 /// All files of one compilation.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    expansions: Vec<Expansion>,
 }
 
 impl Sources {
@@ -191,13 +210,58 @@ impl Sources {
         id
     }
 
-    /// The file of a number given by [`Sources::add`] of this same value.
+    /// Adds a file for the sake of an `import` at `at`, and gives its number.
+    pub fn add_import(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>, at: Span) -> FileId {
+        let id = self.add(name, bytes);
+        self.files[id.0 as usize].import = Some(at);
+        id
+    }
+
+    /// Notes a call of a macro that is defined in `file`, and gives the number that places in this copy of its body have.
+    pub fn add_expansion(&mut self, file: FileId, name: &str, call: Span) -> FileId {
+        let number = u32::try_from(self.expansions.len()).unwrap_or(FIRST_EXPANSION - 1);
+        self.expansions.push(Expansion { file, name: name.to_owned(), call });
+        FileId(FIRST_EXPANSION | number)
+    }
+
+    /// The call that a number stands for; `None` for a file.
+    #[must_use]
+    pub fn expansion(&self, id: FileId) -> Option<&Expansion> {
+        let index = id.0.checked_sub(FIRST_EXPANSION)?;
+        self.expansions.get(index as usize)
+    }
+
+    /// The file of a number given by [`Sources::add`] of this same value; of an expansion, the file with the macro.
     ///
     /// # Panics
     /// When the number belongs to another `Sources`, which is a defect of the compiler.
     #[must_use]
     pub fn get(&self, id: FileId) -> &Source {
-        &self.files[id.0 as usize]
+        let file = self.expansion(id).map_or(id, |expansion| expansion.file);
+        &self.files[file.0 as usize]
+    }
+
+    /// The place in a file of a place that may lie in an expansion.
+    #[must_use]
+    pub fn written(&self, span: Span) -> Span {
+        Span { file: self.get(span.file).id, ..span }
+    }
+
+    /// The place in the user's script to which a place belongs: the call of the outermost macro, the `import` of the
+    /// outermost file.
+    #[must_use]
+    pub fn in_script(&self, span: Span) -> Span {
+        let mut span = span;
+        loop {
+            let outer = match self.expansion(span.file) {
+                Some(expansion) => Some(expansion.call),
+                None => self.get(span.file).import,
+            };
+            match outer {
+                Some(outer) => span = outer,
+                None => return span,
+            }
+        }
     }
 
     /// All files by number.

@@ -18,6 +18,7 @@ pub mod types;
 mod value;
 
 use btaot_abi::Bytes;
+use btaot_frontend::diagnostic::unfold;
 use btaot_frontend::{Code, Diagnostic, Sources, ast};
 
 pub use target::Target;
@@ -43,11 +44,31 @@ pub struct Analysis {
     pub later: Vec<Diagnostic>,
 }
 
-/// Checks a script and gives everything in it a type.
+/// Checks a script whose macros are expanded, and gives everything in it a type.
 ///
 /// # Errors
 /// All problems of the script, in the order of their discovery; warnings and notes among them.
 pub fn analyze(
+    script: &ast::Script,
+    sources: &Sources,
+    target: &Target,
+    options: &Options,
+) -> Result<Analysis, Vec<Diagnostic>> {
+    let unfolded = |diagnostics: Vec<Diagnostic>| -> Vec<Diagnostic> {
+        diagnostics.into_iter().map(|diagnostic| unfold(diagnostic, sources)).collect()
+    };
+    match analyze_folded(script, sources, target, options) {
+        Ok(analysis) => Ok(Analysis {
+            warnings: unfolded(analysis.warnings),
+            later: unfolded(analysis.later),
+            program: analysis.program,
+        }),
+        Err(diagnostics) => Err(unfolded(diagnostics)),
+    }
+}
+
+/// The same, with messages whose places may lie in expansions of macros.
+fn analyze_folded(
     script: &ast::Script,
     sources: &Sources,
     target: &Target,
@@ -93,9 +114,6 @@ fn refuse_unsupported(script: &ast::Script, diagnostics: &mut Vec<Diagnostic>) {
     };
     for import in &script.imports {
         refuse(import.span, "`import`");
-    }
-    for definition in &script.macros {
-        refuse(definition.span, "`macro`");
     }
     for definition in &script.functions {
         refuse(definition.span, "`fn`");

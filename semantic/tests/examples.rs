@@ -1,7 +1,7 @@
 //! The examples of `btaot explain`: the wrong ones have their problem, the right ones do not.
 
 use btaot_abi::arch::Arch;
-use btaot_frontend::{Code, Sources, parse};
+use btaot_frontend::{Code, Sources, expand, parse};
 use btaot_semantic::target::Fixture;
 use btaot_semantic::{Options, Target, analyze};
 
@@ -13,8 +13,9 @@ fn found(text: &str) -> Vec<Code> {
     let mut sources = Sources::new();
     let file = sources.add("example.bt", text);
     let target = Target::fixture(Arch::X86_64, Fixture::new());
-    let result =
-        parse(sources.get(file)).and_then(|script| analyze(&script, &sources, &target, &Options::default()));
+    let result = parse(sources.get(file))
+        .and_then(|script| expand(script, &mut sources))
+        .and_then(|script| analyze(&script, &sources, &target, &Options::default()));
     let diagnostics = result.map_or_else(|problems| problems, |analysis| analysis.warnings);
     diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
 }

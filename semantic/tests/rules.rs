@@ -27,7 +27,7 @@ fn analysis(script: &str) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>>
     let target = Target::fixture(Arch::X86_64, fixture);
     let mut sources = Sources::new();
     let file = sources.add("stdin", script);
-    let tree = btaot_frontend::parse(sources.get(file))?;
+    let tree = btaot_frontend::expand(btaot_frontend::parse(sources.get(file))?, &mut sources)?;
     analyze(&tree, &sources, &target, &Options::default())
         .map(|analysis| (analysis.program, analysis.warnings))
 }

@@ -4,7 +4,7 @@ use super::corpus;
 use super::mutate::{Random, mutant};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::format::{FormatError, format};
-use btaot_frontend::{Source, Sources, parse, text};
+use btaot_frontend::{Source, Sources, expand, parse, text};
 use btaot_semantic::{Options, Target, analyze};
 use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,6 +119,7 @@ impl Tries {
                 // Half of all texts may do what is unsafe, and the same text always may or may not.
                 let options = Options { allow_unsafe: bytes.len().is_multiple_of(2) };
                 let found = parse(sources.get(file))
+                    .and_then(|script| expand(script, &mut sources))
                     .and_then(|script| analyze(&script, &sources, &self.target, &options));
                 match found {
                     Ok(analysis) => {

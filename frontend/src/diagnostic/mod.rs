@@ -3,6 +3,7 @@
 //! A diagnostic says what is wrong (message and primary span), why (labels and notes) and what to do (hint).
 
 mod code;
+mod expansion;
 mod explain;
 mod label;
 mod machine;
@@ -10,6 +11,7 @@ mod render;
 mod visible;
 
 pub use code::Code;
+pub use expansion::{HIDDEN, unfold};
 pub use explain::Explanation;
 pub use render::{Color, Format, render};
 

@@ -22,6 +22,7 @@ mod variables;
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
+use btaot_frontend::diagnostic::HIDDEN;
 use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
 use btaot_grammar::vocabulary::ProbeKind;
 use indexmap::IndexMap;
@@ -187,6 +188,11 @@ impl BodyState {
     }
 }
 
+/// A variable's name without what tells expansions of a macro apart.
+fn written_name(name: &str) -> &str {
+    name.split(HIDDEN).next().unwrap_or(name)
+}
+
 impl Checker<'_, '_> {
     fn round(&mut self, clauses: &[Clause<'_>]) -> Vec<Body> {
         let groups = clauses.iter().flat_map(|clause| clause.groups.iter().map(move |group| (clause, group)));
@@ -225,7 +231,7 @@ impl Checker<'_, '_> {
             let state = self.types.get(&(self.body.id, declared.place));
             let ty = state.and_then(|state| state.ty.as_ref());
             Variable {
-                name: Bytes::from(format!("${}", declared.name)),
+                name: Bytes::from(format!("${}", written_name(&declared.name))),
                 // Only a variable that is never used has no type; it takes no room.
                 ty: ty.map_or(Type::I64, Ty::lower),
             }

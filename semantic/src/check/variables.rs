@@ -2,7 +2,7 @@
 
 use btaot_frontend::{Code, Diagnostic, Span};
 
-use super::{Checker, Declared, VarState};
+use super::{Checker, Declared, VarState, written_name};
 use crate::program::{ExprKind, VarId};
 use crate::ty::{Ty, promote};
 use crate::value::{Checked, Stop, Value};
@@ -46,17 +46,7 @@ impl Checker<'_, '_> {
 
     /// The variable's value.
     pub(super) fn read_variable(&mut self, name: &str, span: Span) -> Checked<Value> {
-        let Some(id) = self.find(name) else {
-            let names: Vec<String> =
-                self.body.scopes.iter().flatten().map(|(name, _)| name.clone()).collect();
-            let hint = crate::probes::did_you_mean(name, names.iter().map(String::as_str));
-            let hint = hint.map(|hint| hint.replace('`', "`$").replacen("`$?", "`?", 1));
-            let message = format!("`${name}` has no value here");
-            let error = Diagnostic::error(Code::UndefinedVariable, span, message)
-                .with_label("not assigned before, or only inside another block")
-                .with_hint_opt(hint);
-            return self.fail(error);
-        };
+        let Some(id) = self.find(name) else { return self.undefined_variable(name, span) };
         if !self.body.variables[id.0 as usize].assigned {
             self.warn(
                 Code::UndefinedVariable,
@@ -71,6 +61,23 @@ impl Checker<'_, '_> {
             }
             None => Err(Stop::Unknown),
         }
+    }
+
+    fn undefined_variable(&mut self, name: &str, span: Span) -> Checked<Value> {
+        let written = written_name(name);
+        let hint = if written != name && self.find(written).is_some() {
+            Some(format!("a macro sees only what is passed to it: add a parameter `${written}`"))
+        } else {
+            let visible = self.body.scopes.iter().flatten();
+            let names: Vec<&str> = visible.map(|(name, _)| written_name(name)).collect();
+            let hint = crate::probes::did_you_mean(written, names);
+            hint.map(|hint| hint.replace('`', "`$").replacen("`$?", "`?", 1))
+        };
+        let error =
+            Diagnostic::error(Code::UndefinedVariable, span, format!("`${written}` has no value here"))
+                .with_label("not assigned before, or only inside another block")
+                .with_hint_opt(hint);
+        self.fail(error)
     }
 
     /// Widens the variable's type to hold one more; `None` when no type holds both.

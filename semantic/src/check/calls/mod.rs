@@ -19,7 +19,7 @@ use super::Checker;
 use crate::probes::did_you_mean;
 use crate::program::{EventValue, Stmt};
 use crate::types::Space;
-use crate::value::{Checked, Value};
+use crate::value::{Checked, Stop, Value};
 
 pub(super) use options::NamedOption;
 
@@ -80,6 +80,9 @@ impl Checker<'_, '_> {
             function if function.row().value == ValueKind::Void => {
                 let mut effects = Vec::new();
                 self.call_statement(expr, name, arguments, &mut effects);
+                if function == Function::Fail {
+                    return Err(Stop::Reported);
+                }
                 Ok(Value::void(self.location(span)))
             }
             Function::Delete => self.deleted(arguments, span),
