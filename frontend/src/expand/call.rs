@@ -1,6 +1,6 @@
 //! Calls: which definition is meant, and the copy of its body.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use btaot_grammar::vocabulary::{Builtin, Function};
 
@@ -66,9 +66,9 @@ impl<'m> Expander<'m, '_> {
             definition,
             file: self.sources.add_expansion(definition.span.file, &definition.name.text, call),
             mark: format!("{HIDDEN}{}", self.expansions),
-            variables: HashMap::new(),
-            maps: HashMap::new(),
-            expressions: HashMap::new(),
+            variables: BTreeMap::new(),
+            maps: BTreeMap::new(),
+            expressions: BTreeMap::new(),
         };
         for (parameter, argument) in definition.parameters.iter().zip(arguments) {
             let name = parameter.name.text.as_str();

@@ -1,6 +1,6 @@
 //! The macros of a script by name, and what can be said of a definition alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast::{Block, Expr, ExprKind, If, Macro, MacroParameterKind, Stmt, StmtKind};
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,14 +38,14 @@ impl ArgumentKind {
 
 /// All definitions, by name and in source order.
 pub(super) struct Registry<'m> {
-    macros: HashMap<&'m str, Vec<&'m Macro>>,
-    functions: HashSet<String>,
+    macros: BTreeMap<&'m str, Vec<&'m Macro>>,
+    functions: BTreeSet<String>,
 }
 
 impl<'m> Registry<'m> {
     /// Sorts the definitions, and finds those that can never be called.
-    pub fn new(definitions: &'m [Macro], functions: HashSet<String>) -> (Self, Vec<Diagnostic>) {
-        let mut registry = Self { macros: HashMap::new(), functions };
+    pub fn new(definitions: &'m [Macro], functions: BTreeSet<String>) -> (Self, Vec<Diagnostic>) {
+        let mut registry = Self { macros: BTreeMap::new(), functions };
         let mut problems = Vec::new();
         for definition in definitions {
             let kinds: Vec<ArgumentKind> =

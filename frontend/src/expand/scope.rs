@@ -1,6 +1,6 @@
 //! What names mean at a place.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::ast::{Expr, Macro};
 use crate::source::FileId;
@@ -24,11 +24,11 @@ pub(super) struct Frame<'m> {
     /// What the copy's own variables are marked with.
     pub mark: String,
     /// The caller's variables, by the names of `$` parameters.
-    pub variables: HashMap<&'m str, String>,
+    pub variables: BTreeMap<&'m str, String>,
     /// The caller's maps, by the names of `@` parameters.
-    pub maps: HashMap<&'m str, String>,
+    pub maps: BTreeMap<&'m str, String>,
     /// Expressions and types, by the names of bare parameters.
-    pub expressions: HashMap<&'m str, Expr>,
+    pub expressions: BTreeMap<&'m str, Expr>,
 }
 
 impl<'f, 'm> Scope<'f, 'm> {
