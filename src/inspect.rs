@@ -81,6 +81,10 @@ fn as_text(size: usize, bundle: &Bundle, metadata: &Metadata) -> String {
     page.table("printf", &metadata.printf, |call| {
         format!("{:?}, {} arguments, {} bytes", call.format, call.arguments.len(), call.size)
     });
+    page.table("actions", &metadata.actions, |action| {
+        format!("{:?} {:?}, {} arguments", action.kind, action.text.format, action.text.arguments.len())
+    });
+    page.table("join", &metadata.joins, |separator| format!("{separator:?}"));
     page.table("printed values", &metadata.values, |ty| format!("{ty:?}"));
     page.table("time", &metadata.time, |format| format!("{format:?}"));
     page.table("strftime", &metadata.strftime, |format| format!("{format:?}"));

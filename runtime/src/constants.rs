@@ -1,8 +1,12 @@
 //! Fills ConstantData: what becomes known when the tool starts.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
+use btaot_abi::Bytes;
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::ids::ProgramId;
@@ -11,7 +15,9 @@ use btaot_abi::params::parse_integer;
 use thiserror::Error;
 
 use crate::features::Features;
-use crate::sys::machine::{Clock, boot_time_offset, now};
+use crate::named::{OptionError, Values};
+use crate::symbols;
+use crate::sys::machine::{Clock, boot_time_offset, now, tai_offset};
 
 /// Inode of the initial pid namespace (`include/linux/proc_ns.h`, PROC_PID_INIT_INO).
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
@@ -29,17 +35,34 @@ pub enum ConstantError {
     },
     /// A parameter does not fit its slot.
     #[error(
-        "parameter ${number} has {len} bytes, more than the {max} that strings of this tool hold; \
+        "parameter {parameter} has {len} bytes, more than the {max} that strings of this tool hold; \
          compile the script with a larger max_strlen"
     )]
     TooLong {
-        /// N of `$N`.
-        number: u32,
+        /// Its name.
+        parameter: String,
         /// Its bytes.
         len: usize,
         /// Most bytes, without the NUL.
         max: usize,
     },
+    /// There is no such kernel symbol.
+    #[error("this kernel has no symbol `{0}`, or hides its address (see the sysctl kernel.kptr_restrict)")]
+    NoSymbol(String),
+    /// The kernel's symbols cannot be read.
+    #[error("/proc/kallsyms: {0}")]
+    Symbols(std::io::Error),
+    /// There is no such cgroup.
+    #[error("cgroup {path}: {error}")]
+    Cgroup {
+        /// Its path.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A named option cannot be used.
+    #[error(transparent)]
+    Option(#[from] OptionError),
     /// The tool's pid namespace cannot be found.
     #[error("/proc/self/ns/pid: {0}; is /proc mounted?")]
     Namespace(std::io::Error),
@@ -50,6 +73,8 @@ pub enum ConstantError {
 pub struct Facts<'a> {
     /// Positional parameters.
     pub positional: &'a [Vec<u8>],
+    /// Named options.
+    pub named: &'a [(Vec<u8>, Option<Vec<u8>>)],
     /// The process of `-p` or `-c`.
     pub target_pid: Option<u32>,
     /// The process of `-c`.
@@ -75,17 +100,28 @@ pub struct Filled {
 
 /// Fills all slots.
 pub fn fill(metadata: &Metadata, facts: &Facts<'_>) -> Result<Filled, ConstantError> {
+    let symbols = kernel_symbols(metadata)?;
+    let options = Values::new(&metadata.options, facts.named)?;
     let mut ints = Vec::with_capacity(metadata.constants.ints.len() * 8);
     for slot in &metadata.constants.ints {
-        ints.extend(int(slot.source, facts)?.to_ne_bytes());
+        let value = match &slot.source {
+            IntSource::KernelSymbol(name) => symbols.get(name).copied().unwrap_or_default(),
+            IntSource::Option(name) => options.int(name),
+            source => int(source, facts)?,
+        };
+        ints.extend(value.to_ne_bytes());
     }
     let size = metadata.config.max_strlen as usize;
     let mut strings = Vec::with_capacity(metadata.constants.strings.len() * size);
     for slot in &metadata.constants.strings {
-        let StrSource::Positional(number) = slot.source;
-        let text = parameter(facts, number).unwrap_or_default();
+        let (parameter, text) = match &slot.source {
+            StrSource::Positional(number) => {
+                (format!("${number}"), parameter(facts, *number).unwrap_or_default())
+            }
+            StrSource::Option(name) => (format!("--{}", name.display()), options.text(name)),
+        };
         if text.len() >= size {
-            return Err(ConstantError::TooLong { number, len: text.len(), max: size.saturating_sub(1) });
+            return Err(ConstantError::TooLong { parameter, len: text.len(), max: size.saturating_sub(1) });
         }
         strings.extend(text);
         strings.resize(strings.len() + size - text.len(), 0);
@@ -93,8 +129,30 @@ pub fn fill(metadata: &Metadata, facts: &Facts<'_>) -> Result<Filled, ConstantEr
     Ok(Filled { ints, strings })
 }
 
-fn int(source: IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
-    Ok(match source {
+/// The addresses of the kernel symbols that slots ask for.
+fn kernel_symbols(metadata: &Metadata) -> Result<HashMap<&Bytes, u64>, ConstantError> {
+    let mut found: HashMap<&Bytes, u64> = HashMap::new();
+    for slot in &metadata.constants.ints {
+        if let IntSource::KernelSymbol(name) = &slot.source {
+            found.insert(name, 0);
+        }
+    }
+    if !found.is_empty() {
+        let names = found.keys().map(|name| &name[..]).collect();
+        let addresses = symbols::addresses(&names).map_err(ConstantError::Symbols)?;
+        for (name, address) in &mut found {
+            let missing = || ConstantError::NoSymbol(name.display().into_owned());
+            *address = addresses.get(&name[..]).copied().ok_or_else(missing)?;
+        }
+    }
+    Ok(found)
+}
+
+fn int(source: &IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
+    Ok(match *source {
+        IntSource::KernelSymbol(_) | IntSource::Option(_) => 0,
+        IntSource::CgroupId(ref path) => cgroup_id(path)?,
+        IntSource::BootTaiOffset => tai_offset().cast_unsigned(),
         IntSource::ElapsedStart => now(Clock::Boot),
         IntSource::BootTimeOffset => boot_time_offset().cast_unsigned(),
         IntSource::Positional(number) => match parameter(facts, number) {
@@ -119,6 +177,13 @@ fn int(source: IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
         IntSource::RingDataLimit => u64::from(facts.ring_size.saturating_sub(CONTROL_HEADROOM)),
         IntSource::Feature(feature) => facts.features.has(feature).into(),
     })
+}
+
+/// The id of the cgroup of a folder: the number of its inode (`kernfs_node.id`).
+fn cgroup_id(path: &Bytes) -> Result<u64, ConstantError> {
+    let meta = fs::metadata(OsStr::from_bytes(path));
+    let meta = meta.map_err(|error| ConstantError::Cgroup { path: path.display().into_owned(), error })?;
+    Ok(meta.ino())
 }
 
 fn parameter<'a>(facts: &Facts<'a>, number: u32) -> Option<&'a [u8]> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::features::FEATURES;
-use btaot_abi::metadata::{Metadata, Program};
+use btaot_abi::metadata::{Metadata, NamedOption, OptionValue, Program};
 
 use crate::features::{Features, may_ask};
 use crate::sys::machine::release;
@@ -18,6 +18,7 @@ Options:
   -o FILE       write the output to FILE instead of standard output
   -B MODE       hand output over by line (default), when the buffer is full, or none: after each event
   -q            do not report that the probes are attached
+  --no-warnings do not show warnings, the script's own neither
   -v            report numbers and sizes of programs and maps
   -h, --help    print this help
   -V, --version print the version of the compiler
@@ -44,12 +45,30 @@ pub fn help(metadata: &Metadata, program: &str) -> String {
             let _ = writeln!(text, "  {name:<13} {doc}");
         }
     }
+    if !metadata.options.is_empty() {
+        text.push_str("\nOptions of the script:\n");
+        for option in &metadata.options {
+            let _ = writeln!(text, "  {}", named(option));
+        }
+    }
     text.push('\n');
     text.push_str(OPTIONS);
     text.push_str(
         "\nCtrl-C ends the tool; it then prints its maps. Tracing needs root, or CAP_BPF and CAP_PERFMON.\n",
     );
     text
+}
+
+/// A named option: its form, what the script says of it, and what it is when it is not given.
+fn named(option: &NamedOption) -> String {
+    let (form, default) = match &option.default {
+        OptionValue::Bool(value) => (String::new(), value.to_string()),
+        OptionValue::Int(value) => ("=NUMBER".to_owned(), value.to_string()),
+        OptionValue::Text(text) => ("=TEXT".to_owned(), format!("\"{}\"", text.display())),
+    };
+    let form = format!("--{}{form}", option.name.display());
+    let description = option.description.as_ref().map(|text| format!("{} ", text.display()));
+    format!("{form:<13} {}(default {default})", description.unwrap_or_default())
 }
 
 struct Parameter {

@@ -10,6 +10,7 @@ mod kernel_btf;
 pub mod life;
 mod load;
 pub mod maps;
+mod named;
 mod object;
 pub mod options;
 mod plan;

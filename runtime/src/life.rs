@@ -87,6 +87,7 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
         metadata: &script.metadata,
         source: script.source.unwrap_or_default(),
         format: options.format,
+        warnings: !options.no_warnings,
         boot_time: boot_time_offset(),
     };
     let renderer = Renderer::new(settings, names(&session, &script.metadata), output)?;
@@ -149,7 +150,8 @@ impl Run<'_> {
             .run_all(|place| matches!(place, Place::Begin))
             .map_err(system("running a BEGIN program"))?;
         let attached = self.session.attach()?;
-        for warning in std::mem::take(&mut self.session.warnings) {
+        let warnings = std::mem::take(&mut self.session.warnings);
+        for warning in warnings.into_iter().filter(|_| !options.no_warnings) {
             eprintln!("WARNING: {warning}");
         }
         if options.verbose {
@@ -329,6 +331,8 @@ impl State<'_> {
             EventKind::Printf
             | EventKind::Value
             | EventKind::Time
+            | EventKind::Action
+            | EventKind::Join
             | EventKind::RuntimeError
             | EventKind::HelperError => self.renderer.event(header, record)?,
         }

@@ -18,10 +18,14 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// `-q`: do not say that the probes are attached.
     pub quiet: bool,
+    /// `--no-warnings`: do not show warnings.
+    pub no_warnings: bool,
     /// `-v`: say more.
     pub verbose: bool,
     /// `-B`: when output is handed to the kernel.
     pub buffering: Buffering,
+    /// Named options of the script, with the value behind `=`.
+    pub named: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Positional parameters, `$1` first.
     pub positional: Vec<Vec<u8>>,
 }

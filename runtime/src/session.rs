@@ -147,6 +147,7 @@ impl<'m> Session<'m> {
             metadata,
             &Facts {
                 positional: &options.positional,
+                named: &options.named,
                 target_pid: options.pid.or(child_pid),
                 child_pid,
                 possible_cpus,

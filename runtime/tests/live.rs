@@ -45,10 +45,12 @@ fn metadata(programs: Vec<Program>) -> Metadata {
             print_maps_on_exit: true,
             demangle: true,
             ring_pages: None,
+            max_cat_bytes: 10_240,
             missing_probes: MissingProbes::Error,
         },
         features: Vec::new(),
         positional: 0,
+        options: Vec::new(),
         programs,
         maps: Vec::new(),
         stack_maps: Vec::new(),
@@ -56,6 +58,8 @@ fn metadata(programs: Vec<Program>) -> Metadata {
         scratch: None,
         ring: true,
         printf: Vec::new(),
+        actions: Vec::new(),
+        joins: Vec::new(),
         values: Vec::new(),
         time: Vec::new(),
         strftime: Vec::new(),
@@ -129,8 +133,8 @@ fn uprobes_maps_constants_and_core(features: Vec<(KernelFeature, bool)>) {
     metadata.features = features;
     metadata.core = CoreNeeds { roots: vec!["task_struct".to_owned()], checks: Vec::new() };
     metadata.globals = Globals { size: 32, lost: 0, exiting: 8 };
-    let int = |source: IntSource| IntSlot { source, doc: source.doc() };
-    let text = |source: StrSource| StrSlot { source, doc: source.doc() };
+    let int = |source: IntSource| IntSlot { doc: source.doc(), source };
+    let text = |source: StrSource| StrSlot { doc: source.doc(), source };
     metadata.constants = ConstantData {
         ints: vec![int(IntSource::OwnPid), int(IntSource::Positional(1)), int(IntSource::PositionalCount)],
         strings: vec![text(StrSource::Positional(1)), text(StrSource::Positional(2))],
@@ -215,7 +219,7 @@ fn tracepoints_of_several_layouts() {
     let fields = vec![TracepointField { name: "count".to_owned(), size: 8 }];
     program.tracepoint = Some(TracepointArgs { structure: "trace_args".to_owned(), fields });
     let mut metadata = metadata(vec![program]);
-    let int = |source: IntSource| IntSlot { source, doc: source.doc() };
+    let int = |source: IntSource| IntSlot { doc: source.doc(), source };
     metadata.constants.ints = vec![int(IntSource::OwnPid)];
     let script = Script { metadata, object: &object, source: None };
     let mut session = Session::load(&script, &Options::default()).expect("loads");
@@ -270,8 +274,8 @@ fn refusals_name_the_place_and_the_cause() {
 
 #[test]
 fn parameters_that_do_not_fit() {
-    let int = |source: IntSource| IntSlot { source, doc: source.doc() };
-    let text = |source: StrSource| StrSlot { source, doc: source.doc() };
+    let int = |source: IntSource| IntSlot { doc: source.doc(), source };
+    let text = |source: StrSource| StrSlot { doc: source.doc(), source };
     let mut metadata = metadata(Vec::new());
     metadata.constants.ints = vec![int(IntSource::Positional(2))];
     metadata.constants.strings = vec![text(StrSource::Positional(1))];

@@ -99,6 +99,7 @@ fn defaults() -> Config {
         print_maps_on_exit: true,
         demangle: true,
         ring_pages: None,
+        max_cat_bytes: 10_240,
         missing_probes: MissingProbes::default(),
     }
 }
@@ -143,6 +144,7 @@ fn apply(
         (ConfigKey::PerfRbPages, Some(Setting::Integer(pages))) => {
             config.ring_pages = Some(in_range(entry, pages, 0, 1 << 20)?).filter(|pages| *pages != 0);
         }
+        (ConfigKey::MaxCatBytes, Some(Setting::Integer(bytes))) => config.max_cat_bytes = bytes,
         (ConfigKey::PrintMapsOnExit, Some(Setting::Boolean(value))) => config.print_maps_on_exit = value,
         (ConfigKey::CppDemangle, Some(Setting::Boolean(value))) => config.demangle = value,
         (ConfigKey::StrTruncTrailer, Some(Setting::Text(text))) => config.str_trunc_trailer = text.into(),

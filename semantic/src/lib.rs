@@ -98,6 +98,7 @@ fn analyze_folded(
         structs: catalog.into_structs(),
         bodies: outcome.bodies,
         positional: outcome.positional,
+        options: outcome.options,
     };
     Ok(Analysis {
         program,

@@ -8,7 +8,9 @@ use btaot_abi::Bytes;
 pub use btaot_abi::aggregation::Aggregation;
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::ids::{MapId, ProgramId};
-pub use btaot_abi::metadata::{AttachPoint, Config, Location, ProgramKind};
+pub use btaot_abi::metadata::{
+    ActionKind, AttachPoint, Config, Location, NamedOption, OptionValue, ProgramKind,
+};
 
 use crate::types::{Space, StructId, Structs, Type};
 
@@ -27,6 +29,8 @@ pub struct Program {
     pub bodies: Vec<Body>,
     /// Largest N of a positional parameter `$N`.
     pub positional: u32,
+    /// Named options, by first appearance.
+    pub options: Vec<NamedOption>,
 }
 
 /// A clause's body for one program type and one argument layout: one eBPF program.
@@ -238,6 +242,24 @@ pub enum Message {
         /// Arguments, converted as the format wants them.
         arguments: Vec<Expr>,
     },
+    /// `errorf`, `warnf`, `cat`, `system`.
+    Action {
+        /// What is done with the text.
+        kind: ActionKind,
+        /// Format.
+        format: Bytes,
+        /// Arguments, converted as the format wants them.
+        arguments: Vec<Expr>,
+    },
+    /// `join`.
+    Join {
+        /// Address of an array of addresses of texts, a `uint64`; it ends at a null.
+        array: Expr,
+        /// Whose memory both are in.
+        space: Space,
+        /// Stands between the texts.
+        separator: Bytes,
+    },
     /// `print` of a value.
     Value(Expr),
     /// `print` of a map.
@@ -308,6 +330,20 @@ pub enum ExprKind {
         map: MapId,
         /// Key.
         key: Box<Expr>,
+    },
+    /// `delete` for its value: whether there was such an entry.
+    DeleteKey {
+        /// Map.
+        map: MapId,
+        /// Key.
+        key: Option<Box<Expr>>,
+    },
+    /// A function that has code of its own.
+    Call {
+        /// Which.
+        call: Call,
+        /// Its arguments, as [`Call`] says.
+        arguments: Vec<Expr>,
     },
     /// `len` of a map: its number of entries.
     MapLen(MapId),
@@ -427,6 +463,34 @@ pub enum ExprKind {
     },
 }
 
+/// Most bytes that one `write_user()` writes.
+pub const MAX_WRITE: u32 = 1024;
+
+/// A function that has code of its own. Texts are of type [`Type::Str`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Sends a signal (number) to the current process; no value.
+    SignalProcess,
+    /// Sends a signal (number) to the current thread; no value.
+    SignalThread,
+    /// Makes the traced function return a value (`uint64`) without running; no value.
+    OverrideReturn,
+    /// Writes to the current process's memory: where, from where, how many bytes (all `uint64`, the last at most
+    /// [`MAX_WRITE`]); whether that worked.
+    WriteUser,
+    /// Writes to the kernel's trace pipe: a literal, and at most three texts or integers; no value.
+    TracePipe,
+    /// The length of a text, `uint64`.
+    TextLength,
+    /// Where the second text stands in the first, or -1, `int64`.
+    FindText,
+    /// The first text and the second behind it, cut to the capacity of this expression's type.
+    Concatenate,
+    /// Compares the first bytes of two values in memory: 0, or the difference of the first two bytes that differ,
+    /// `int64`. The third argument is their number, `uint64`; where it reaches beyond a value, the value ends.
+    CompareBytes,
+}
+
 /// What `++` and `--` change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -456,6 +520,16 @@ pub enum EventValue {
     Comm,
     /// Boot clock, ns, `uint64`.
     Nsecs,
+    /// Monotonic clock, ns, `uint64`.
+    MonotonicNsecs,
+    /// International atomic time, ns, `uint64`.
+    TaiNsecs,
+    /// Process id in the initial pid namespace, `uint32`.
+    InitialPid,
+    /// Thread id in the initial pid namespace, `uint32`.
+    InitialTid,
+    /// The register at that many bytes of the context, `uint64`.
+    Register(u16),
     /// CPU number, `uint64`.
     Cpu,
     /// Address of the current `struct task_struct`.

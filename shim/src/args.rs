@@ -58,21 +58,31 @@ impl fmt::Display for ArgsError {
 impl std::error::Error for ArgsError {}
 
 /// Takes the command line apart. Options and parameters may be mixed; a negative number is a parameter.
-pub fn parse(mut words: impl Iterator<Item = OsString>) -> Result<Request, ArgsError> {
+///
+/// The script's own options, `--name=value`, may stand anywhere; behind `--` too, where others are parameters unless
+/// the script has options: then a wrong name is a mistake.
+pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Result<Request, ArgsError> {
     let mut options = Options::default();
     while let Some(word) = words.next() {
         let bytes = word.as_bytes();
         match bytes {
             b"--" => {
-                options.positional.extend(words.by_ref().map(OsStringExt::into_vec));
+                for word in words.by_ref() {
+                    match word.as_bytes() {
+                        b"-h" | b"--help" if !script.is_empty() => return Ok(Request::Help),
+                        [b'-', b'-', _, ..] if !script.is_empty() => named(&mut options, &word, script)?,
+                        _ => options.positional.push(word.into_vec()),
+                    }
+                }
             }
             b"-h" | b"--help" => return Ok(Request::Help),
             b"-V" | b"--version" => return Ok(Request::Version),
+            b"--no-warnings" => options.no_warnings = true,
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {
                 short(&mut options, *letter, rest, &mut words)?;
             }
-            [b'-', b'-', ..] => return Err(ArgsError::Unknown(word.to_string_lossy().into_owned())),
+            [b'-', b'-', ..] => named(&mut options, &word, script)?,
             _ => options.positional.push(word.into_vec()),
         }
     }
@@ -80,6 +90,18 @@ pub fn parse(mut words: impl Iterator<Item = OsString>) -> Result<Request, ArgsE
         return Err(ArgsError::TwoTargets);
     }
     Ok(Request::Run(options))
+}
+
+/// An option of the script.
+fn named(options: &mut Options, word: &OsStr, script: &[&[u8]]) -> Result<(), ArgsError> {
+    let bytes = word.as_bytes().strip_prefix(b"--").unwrap_or_default();
+    let mut parts = bytes.splitn(2, |byte| *byte == b'=');
+    let name = parts.next().unwrap_or_default();
+    if !script.contains(&name) {
+        return Err(ArgsError::Unknown(word.to_string_lossy().into_owned()));
+    }
+    options.named.push((name.to_vec(), parts.next().map(<[u8]>::to_vec)));
+    Ok(())
 }
 
 /// An option of one letter: switches can stand together, a value may follow at once or as the next word.
@@ -131,7 +153,7 @@ mod tests {
     use btaot_runtime::render::{Buffering, Format};
 
     fn run(words: &str) -> Result<Options, ArgsError> {
-        match parse(words.split(' ').filter(|word| !word.is_empty()).map(Into::into))? {
+        match parse(words.split(' ').filter(|word| !word.is_empty()).map(Into::into), &[])? {
             Request::Run(options) => Ok(options),
             other => panic!("{other:?}"),
         }
@@ -139,17 +161,37 @@ mod tests {
 
     #[test]
     fn options_and_parameters() {
-        let options = run("-p 12 -fjson -qv -B none a -o out -3 -- -q -- b").expect("well-formed");
+        let options =
+            run("-p 12 -fjson -qv --no-warnings -B none a -o out -3 -- -q -- b").expect("well-formed");
         assert_eq!(options.pid, Some(12));
         assert_eq!(options.format, Format::Json);
         assert_eq!(options.buffering, Buffering::None);
         assert_eq!(options.output, Some("out".into()));
-        assert!(options.quiet && options.verbose);
+        assert!(options.quiet && options.verbose && options.no_warnings);
         let positional: Vec<_> =
             options.positional.iter().map(|word| String::from_utf8_lossy(word)).collect();
         assert_eq!(positional, ["a", "-3", "-q", "--", "b"]);
         assert_eq!(run("-qc true").expect("well-formed").command, Some("true".into()));
         assert_eq!(run("-").expect("well-formed").positional, [b"-"]);
+    }
+
+    #[test]
+    fn options_of_the_script() {
+        let script: [&[u8]; 2] = [b"n", b"all"];
+        let parse = |words: &str| match parse(words.split(' ').map(Into::into), &script)? {
+            Request::Run(options) => Ok(options),
+            other => panic!("{other:?}"),
+        };
+        let given = parse("a --n=5 -q -- --all b --n=6=7 -x").expect("well-formed");
+        let named: Vec<_> = [("n", Some("5")), ("all", None), ("n", Some("6=7"))]
+            .map(|(name, value)| {
+                (name.as_bytes().to_vec(), value.map(|value: &str| value.as_bytes().to_vec()))
+            })
+            .into();
+        assert_eq!(given.named, named);
+        assert_eq!(given.positional, [b"a".to_vec(), b"b".to_vec(), b"-x".to_vec()]);
+        assert!(matches!(parse("--zz=1"), Err(ArgsError::Unknown(_))));
+        assert!(matches!(parse("-- --zz"), Err(ArgsError::Unknown(_))));
     }
 
     #[test]

@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         Ok(script) => script,
         Err(error) => return fail(&error.to_string(), 1),
     };
-    let options = match args::parse(words) {
+    let named: Vec<&[u8]> = script.metadata.options.iter().map(|option| &option.name[..]).collect();
+    let options = match args::parse(words, &named) {
         Ok(Request::Run(options)) => options,
         Ok(Request::Help) => return print(&describe::help(&script.metadata, &name)),
         Ok(Request::Version) => return print(&describe::version(&script.metadata)),

@@ -7,10 +7,14 @@ use btaot_abi::value::{Aggregate, ValueType};
 use crate::llvm::debug::{Debug, Member, Node};
 
 /// The name of an integer slot.
-pub fn int_slot(source: IntSource) -> String {
+pub fn int_slot(source: &IntSource) -> String {
     match source {
         IntSource::ElapsedStart => "elapsed_start".into(),
         IntSource::BootTimeOffset => "boot_time_offset".into(),
+        IntSource::BootTaiOffset => "boot_tai_offset".into(),
+        IntSource::KernelSymbol(name) => format!("address_{}", word(name)),
+        IntSource::CgroupId(path) => format!("cgroup_{}", word(path)),
+        IntSource::Option(name) => format!("option_{}", word(name)),
         IntSource::Positional(n) => format!("positional_{n}"),
         IntSource::PositionalCount => "positional_count".into(),
         IntSource::TargetPid => "target_pid".into(),
@@ -26,10 +30,16 @@ pub fn int_slot(source: IntSource) -> String {
 }
 
 /// The name of a string slot.
-pub fn str_slot(source: StrSource) -> String {
+pub fn str_slot(source: &StrSource) -> String {
     match source {
         StrSource::Positional(n) => format!("positional_{n}"),
+        StrSource::Option(name) => format!("option_{}", word(name)),
     }
+}
+
+/// A name of the script as a part of one that BTF takes.
+fn word(name: &[u8]) -> String {
+    name.iter().map(|&byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '_' }).collect()
 }
 
 /// The debug type of a value with this layout.

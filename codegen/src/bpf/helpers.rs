@@ -12,6 +12,10 @@ pub enum Helper {
     MapUpdateElem,
     /// Removes an entry of a map.
     MapDeleteElem,
+    /// Monotonic clock, ns.
+    KtimeGetNs,
+    /// Writes formatted text to the trace pipe.
+    TracePrintk,
     /// A random number of 32 bits.
     GetPrandomU32,
     /// The number of the CPU.
@@ -24,12 +28,18 @@ pub enum Helper {
     GetCurrentComm,
     /// Address of the current `struct task_struct`.
     GetCurrentTask,
+    /// Writes to user memory.
+    ProbeWriteUser,
     /// The number of the NUMA node.
     GetNumaNodeId,
+    /// Makes the traced function return at once.
+    OverrideReturn,
     /// Walks a stack.
     GetStack,
     /// Id of the current cgroup.
     GetCurrentCgroupId,
+    /// Sends a signal to the process.
+    SendSignal,
     /// Copies user memory.
     ProbeReadUser,
     /// Copies kernel memory; clears the destination on failure.
@@ -38,6 +48,8 @@ pub enum Helper {
     ProbeReadUserStr,
     /// Copies a text from kernel memory.
     ProbeReadKernelStr,
+    /// Sends a signal to the thread.
+    SendSignalThread,
     /// The tick counter.
     Jiffies64,
     /// Process and thread id as a pid namespace sees them.
@@ -58,6 +70,8 @@ pub enum Helper {
     Loop,
     /// Finds another CPU's value of an entry.
     MapLookupPercpuElem,
+    /// International atomic time, ns.
+    KtimeGetTaiNs,
 }
 
 /// What is known of a helper.
@@ -82,19 +96,25 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::MapLookupElem, "map_lookup_elem", 1, (3, 19)),
     row(Helper::MapUpdateElem, "map_update_elem", 2, (3, 19)),
     row(Helper::MapDeleteElem, "map_delete_elem", 3, (3, 19)),
+    row(Helper::KtimeGetNs, "ktime_get_ns", 5, (4, 1)),
+    row(Helper::TracePrintk, "trace_printk", 6, (4, 1)),
     row(Helper::GetPrandomU32, "get_prandom_u32", 7, (4, 1)),
     row(Helper::GetSmpProcessorId, "get_smp_processor_id", 8, (4, 1)),
     row(Helper::GetCurrentPidTgid, "get_current_pid_tgid", 14, (4, 2)),
     row(Helper::GetCurrentUidGid, "get_current_uid_gid", 15, (4, 2)),
     row(Helper::GetCurrentComm, "get_current_comm", 16, (4, 2)),
     row(Helper::GetCurrentTask, "get_current_task", 35, (4, 8)),
+    row(Helper::ProbeWriteUser, "probe_write_user", 36, (4, 8)),
     row(Helper::GetNumaNodeId, "get_numa_node_id", 42, (4, 10)),
+    row(Helper::OverrideReturn, "override_return", 58, (4, 16)),
     row(Helper::GetStack, "get_stack", 67, (4, 18)),
     row(Helper::GetCurrentCgroupId, "get_current_cgroup_id", 80, (4, 18)),
+    row(Helper::SendSignal, "send_signal", 109, (5, 3)),
     row(Helper::ProbeReadUser, "probe_read_user", 112, (5, 5)),
     row(Helper::ProbeReadKernel, "probe_read_kernel", 113, (5, 5)),
     row(Helper::ProbeReadUserStr, "probe_read_user_str", 114, (5, 5)),
     row(Helper::ProbeReadKernelStr, "probe_read_kernel_str", 115, (5, 5)),
+    row(Helper::SendSignalThread, "send_signal_thread", 117, (5, 5)),
     row(Helper::Jiffies64, "jiffies64", 118, (5, 6)),
     row(Helper::GetNsCurrentPidTgid, "get_ns_current_pid_tgid", 120, (5, 7)),
     row(Helper::KtimeGetBootNs, "ktime_get_boot_ns", 125, (5, 7)),
@@ -105,6 +125,7 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::GetAttachCookie, "get_attach_cookie", 174, (5, 15)),
     row(Helper::Loop, "loop", 181, (5, 17)),
     row(Helper::MapLookupPercpuElem, "map_lookup_percpu_elem", 195, (5, 19)),
+    row(Helper::KtimeGetTaiNs, "ktime_get_tai_ns", 208, (6, 1)),
 ];
 
 impl Helper {

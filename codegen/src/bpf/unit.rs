@@ -83,7 +83,11 @@ impl Traffic {
                 Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) => {
                     traffic.controls = true;
                 }
-                Message::Printf { .. } | Message::Value(_) | Message::Time(_) => {}
+                Message::Printf { .. }
+                | Message::Action { .. }
+                | Message::Join { .. }
+                | Message::Value(_)
+                | Message::Time(_) => {}
             });
         }
         traffic
@@ -394,7 +398,7 @@ impl<'a, 'c> Unit<'a, 'c> {
 
     fn describe_ints(&self) -> (&'static str, u32, Node) {
         let word = self.debug.int(8, true);
-        let names: Vec<String> = self.tables.int_slots().map(|source| describe::int_slot(*source)).collect();
+        let names: Vec<String> = self.tables.int_slots().map(describe::int_slot).collect();
         let member = |(index, name): (u64, &String)| -> (u64, Vec<u8>) { (index, name.as_bytes().to_vec()) };
         let names: Vec<(u64, Vec<u8>)> = (0..).zip(&names).map(member).collect();
         let members: Vec<Member> = names
@@ -408,7 +412,7 @@ impl<'a, 'c> Unit<'a, 'c> {
     fn describe_strings(&self) -> (&'static str, u32, Node) {
         let size = self.program.config.max_strlen;
         let text = self.debug.array(self.debug.char(), 1, size);
-        let names: Vec<String> = self.tables.str_slots().map(|source| describe::str_slot(*source)).collect();
+        let names: Vec<String> = self.tables.str_slots().map(describe::str_slot).collect();
         let bits = u64::from(size) * 8;
         let members: Vec<Member> = (0..)
             .zip(&names)

@@ -93,8 +93,12 @@ pub fn statements<'p>(list: &'p [Stmt], visit: &mut impl FnMut(Node<'p>)) {
 
 fn sent<'p>(message: &'p Message, visit: &mut impl FnMut(Node<'p>)) {
     match message {
-        Message::Printf { arguments, .. } => arguments.iter().for_each(|value| walk(value, visit)),
-        Message::Value(value) | Message::Exit(value) => walk(value, visit),
+        Message::Printf { arguments, .. } | Message::Action { arguments, .. } => {
+            arguments.iter().for_each(|value| walk(value, visit))
+        }
+        Message::Join { array: value, .. } | Message::Value(value) | Message::Exit(value) => {
+            walk(value, visit)
+        }
         Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) | Message::Time(_) => {}
     }
 }
@@ -127,8 +131,10 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
         | ExprKind::MapLen(_)
         | ExprKind::Event(_)
         | ExprKind::MapValue { key: None, .. }
+        | ExprKind::DeleteKey { key: None, .. }
         | ExprKind::Increment { target: Target::Variable(_) | Target::Map { key: None, .. }, .. } => {}
         ExprKind::MapValue { key: Some(inner), .. }
+        | ExprKind::DeleteKey { key: Some(inner), .. }
         | ExprKind::Increment { target: Target::Map { key: Some(inner), .. }, .. }
         | ExprKind::HasKey { key: inner, .. }
         | ExprKind::StackLen(inner)
@@ -153,7 +159,9 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
             statements(list, visit);
             walk(value, visit);
         }
-        ExprKind::Aggregate(fields) => fields.iter().for_each(|field| walk(field, visit)),
+        ExprKind::Aggregate(fields) | ExprKind::Call { arguments: fields, .. } => {
+            fields.iter().for_each(|field| walk(field, visit));
+        }
         ExprKind::ReadStr { address, length, .. } | ExprKind::ReadBuf { address, length, .. } => {
             walk(address, visit);
             optional(length.as_deref(), visit);

@@ -5,8 +5,10 @@ use std::hash::Hash;
 
 use btaot_abi::Bytes;
 use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
-use btaot_abi::ids::{IntSlotId, PrintfId, SiteId, StackMapId, StrSlotId, StrftimeId, TimeId, ValueId};
-use btaot_abi::metadata::{CoreNeeds, Fault, LayoutCheck, Location, Printf, Site, StackMap};
+use btaot_abi::ids::{
+    ActionId, IntSlotId, JoinId, PrintfId, SiteId, StackMapId, StrSlotId, StrftimeId, TimeId, ValueId,
+};
+use btaot_abi::metadata::{Action, CoreNeeds, Fault, LayoutCheck, Location, Printf, Site, StackMap};
 use btaot_abi::value::{Aggregate, Stack, ValueType};
 use btaot_semantic::types::{Int, StackShape, StructId, Structs, Type};
 use indexmap::IndexSet;
@@ -16,6 +18,8 @@ use indexmap::IndexSet;
 #[derive(Debug, Default)]
 pub struct Tables {
     printf: IndexSet<Printf>,
+    actions: IndexSet<Action>,
+    joins: IndexSet<Bytes>,
     values: IndexSet<ValueType>,
     time: IndexSet<Bytes>,
     strftime: IndexSet<Bytes>,
@@ -32,6 +36,10 @@ pub struct Tables {
 pub struct Finished {
     /// `printf` calls.
     pub printf: Vec<Printf>,
+    /// Formatted texts with something to be done with them.
+    pub actions: Vec<Action>,
+    /// What `join()` calls put between texts.
+    pub joins: Vec<Bytes>,
     /// Layouts of printed values.
     pub values: Vec<ValueType>,
     /// `time()` formats.
@@ -56,6 +64,16 @@ impl Tables {
     /// The number of a `printf` call.
     pub fn printf(&mut self, entry: Printf) -> PrintfId {
         PrintfId(intern(&mut self.printf, entry))
+    }
+
+    /// The number of a formatted text with something to be done with it.
+    pub fn action(&mut self, entry: Action) -> ActionId {
+        ActionId(intern(&mut self.actions, entry))
+    }
+
+    /// The number of what a `join()` puts between texts.
+    pub fn join(&mut self, separator: &Bytes) -> JoinId {
+        JoinId(intern(&mut self.joins, separator.clone()))
     }
 
     /// The number of a printed value's layout.
@@ -115,11 +133,13 @@ impl Tables {
 
     /// The tables for the metadata.
     pub fn finish(self) -> Finished {
-        let doc_int = |source: IntSource| IntSlot { source, doc: source.doc() };
-        let doc_str = |source: StrSource| StrSlot { source, doc: source.doc() };
+        let doc_int = |source: IntSource| IntSlot { doc: source.doc(), source };
+        let doc_str = |source: StrSource| StrSlot { doc: source.doc(), source };
         let stack_map = |(id, limit)| StackMap { symbol: StackMap::symbol_of(StackMapId(id)), limit };
         Finished {
             printf: self.printf.into_iter().collect(),
+            actions: self.actions.into_iter().collect(),
+            joins: self.joins.into_iter().collect(),
             values: self.values.into_iter().collect(),
             time: self.time.into_iter().collect(),
             strftime: self.strftime.into_iter().collect(),

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
 use crate::features::KernelFeature;
 use crate::ids::ProgramId;
 
@@ -15,13 +16,15 @@ pub const INT_SECTION: &str = ".rodata.int";
 pub const STR_SECTION: &str = ".rodata.str";
 
 /// What fills an integer slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntSource {
     /// Boot-clock time at the start of the tool, ns: the origin of `elapsed`.
     ElapsedStart,
     /// Wall-clock time at boot (CLOCK_REALTIME - CLOCK_BOOTTIME) when the tool started, ns.
     BootTimeOffset,
+    /// International atomic time less the boot clock when the tool started, ns.
+    BootTaiOffset,
     /// Positional parameter `$N` (N from 1) read as an integer; 0 when absent.
     Positional(u32),
     /// The number of positional parameters, `$#`.
@@ -43,16 +46,24 @@ pub enum IntSource {
     RingDataLimit,
     /// The probe number of a program that serves exactly one attach point.
     ProbeId(ProgramId),
+    /// The address of a kernel symbol.
+    KernelSymbol(Bytes),
+    /// The id of the cgroup at a path.
+    CgroupId(Bytes),
+    /// A named option that is a number or a truth value.
+    Option(Bytes),
     /// 1 when the running kernel has the feature, else 0.
     Feature(KernelFeature),
 }
 
 /// What fills a string slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StrSource {
     /// Positional parameter `$N` (N from 1) as text; empty when absent.
     Positional(u32),
+    /// A named option that is a text.
+    Option(Bytes),
 }
 
 /// A 64-bit integer slot.
@@ -84,10 +95,11 @@ pub struct ConstantData {
 
 impl IntSource {
     /// One line for `btaot inspect` and the slot's [`IntSlot::doc`].
-    pub fn doc(self) -> String {
+    pub fn doc(&self) -> String {
         match self {
             Self::ElapsedStart => "start of the tool, boot clock, ns".into(),
             Self::BootTimeOffset => "wall clock minus boot clock at start, ns".into(),
+            Self::BootTaiOffset => "atomic time minus boot clock at start, ns".into(),
             Self::Positional(n) => format!("${n} as an integer"),
             Self::PositionalCount => "number of positional parameters".into(),
             Self::TargetPid => "process of -p or -c, 0 if none".into(),
@@ -98,6 +110,9 @@ impl IntSource {
             Self::PossibleCpus => "number of possible CPUs".into(),
             Self::RingDataLimit => "unread bytes above which data records are dropped".into(),
             Self::ProbeId(program) => format!("probe number of program {}", program.0),
+            Self::KernelSymbol(name) => format!("address of kernel symbol {}", name.display()),
+            Self::CgroupId(path) => format!("id of cgroup {}", path.display()),
+            Self::Option(name) => format!("option --{}", name.display()),
             Self::Feature(feature) => format!("kernel has {}", feature.row().name),
         }
     }
@@ -105,9 +120,10 @@ impl IntSource {
 
 impl StrSource {
     /// One line for `btaot inspect` and the slot's [`StrSlot::doc`].
-    pub fn doc(self) -> String {
+    pub fn doc(&self) -> String {
         match self {
             Self::Positional(n) => format!("${n} as text"),
+            Self::Option(name) => format!("option --{} as text", name.display()),
         }
     }
 }

@@ -25,11 +25,16 @@ pub enum EventKind {
     RuntimeError = 8,
     /// A helper failed. `id` is a [`crate::ids::SiteId`]; payload: i64 result of the helper.
     HelperError = 9,
+    /// Do something with a formatted text. `id` is an [`crate::ids::ActionId`].
+    Action = 10,
+    /// Print texts joined. `id` is a [`crate::ids::JoinId`]; payload: u64 number of texts, then that many of
+    /// [`crate::metadata::JOIN_LIMIT`] places of `max_strlen` bytes.
+    Join = 11,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Printf,
         Self::Value,
         Self::PrintMap,
@@ -39,6 +44,8 @@ impl EventKind {
         Self::Exit,
         Self::RuntimeError,
         Self::HelperError,
+        Self::Action,
+        Self::Join,
     ];
 
     /// The kind with this number.
@@ -49,7 +56,7 @@ impl EventKind {
     /// Whether the record steers the runtime. Data records are dropped (and counted) when less
     /// than [`CONTROL_HEADROOM`] bytes of the ring are free, control records are not.
     pub fn is_control(self) -> bool {
-        !matches!(self, Self::Printf | Self::Value | Self::Time)
+        !matches!(self, Self::Printf | Self::Value | Self::Time | Self::Action | Self::Join)
     }
 }
 

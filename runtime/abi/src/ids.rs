@@ -32,6 +32,10 @@ ids! {
     TimeId;
     /// A `strftime()` format.
     StrftimeId;
+    /// A formatted text with something to be done with it: `errorf`, `warnf`, `cat`, `system`.
+    ActionId;
+    /// What `join()` puts between texts.
+    JoinId;
     /// A place in the script that may raise a runtime or helper error.
     SiteId;
     /// A map of deduplicated stacks.

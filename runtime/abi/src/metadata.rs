@@ -33,6 +33,8 @@ pub struct Metadata {
     pub features: Vec<(KernelFeature, bool)>,
     /// Number of positional parameters the script refers to (largest N of `$N`).
     pub positional: u32,
+    /// Named options that the script refers to.
+    pub options: Vec<NamedOption>,
     /// eBPF programs in source order.
     pub programs: Vec<Program>,
     /// The user's maps by first appearance.
@@ -47,6 +49,10 @@ pub struct Metadata {
     pub ring: bool,
     /// `printf` calls.
     pub printf: Vec<Printf>,
+    /// Formatted texts with something to be done with them.
+    pub actions: Vec<Action>,
+    /// What each `join()` puts between texts.
+    pub joins: Vec<Bytes>,
     /// Layouts of non-map values given to `print`.
     pub values: Vec<ValueType>,
     /// Formats of `time()`.
@@ -70,6 +76,8 @@ pub struct Config {
     pub str_trunc_trailer: Bytes,
     /// Entries of a hash map.
     pub max_map_keys: u32,
+    /// Most bytes that `cat()` shows of a file.
+    pub max_cat_bytes: u64,
     /// Print all non-empty maps at the end.
     pub print_maps_on_exit: bool,
     /// Demangle C++ and Rust symbols.
@@ -91,6 +99,29 @@ pub enum MissingProbes {
     Warn,
     /// Go on silently.
     Ignore,
+}
+
+/// A named option of the tool's command line, `--name=value`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedOption {
+    /// Its name, without dashes.
+    pub name: Bytes,
+    /// What it is when it is not given; decides its type.
+    pub default: OptionValue,
+    /// What the script says of it.
+    pub description: Option<Bytes>,
+}
+
+/// The value of a named option.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionValue {
+    /// A truth value. An option without a value is true.
+    Bool(bool),
+    /// A number, 64 bits.
+    Int(i64),
+    /// A text.
+    Text(Bytes),
 }
 
 /// A place in the script.
@@ -415,6 +446,32 @@ pub struct Printf {
     pub arguments: Vec<Argument>,
     /// Bytes of the whole record.
     pub size: u32,
+}
+
+/// Most texts that `join()` takes from its array.
+pub const JOIN_LIMIT: u32 = 16;
+
+/// A formatted text with something to be done with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Action {
+    /// What is done.
+    pub kind: ActionKind,
+    /// The text.
+    pub text: Printf,
+}
+
+/// What is done with a formatted text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// It is the script's own error message, about the call at this place.
+    Error(Location),
+    /// It is the script's own warning, about the call at this place.
+    Warning(Location),
+    /// It names a file, whose contents are shown.
+    Cat,
+    /// It is a command for the shell, whose output is shown.
+    System,
 }
 
 /// An argument in a record.

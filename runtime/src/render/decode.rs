@@ -275,7 +275,8 @@ pub(super) fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(array(bytes, at))
 }
 
-fn until_nul(bytes: &[u8]) -> &[u8] {
+/// The bytes of a text.
+pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     &bytes[..end]
 }

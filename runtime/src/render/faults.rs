@@ -52,13 +52,15 @@ fn helper_message(name: &str, result: i64, reason: &str) -> String {
 fn error_text(result: i64) -> String {
     match i32::try_from(result.unsigned_abs()) {
         Ok(0) => "Success".into(),
-        Ok(number) => {
-            let text = io::Error::from_raw_os_error(number).to_string();
-            // The standard library appends the number.
-            text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
-        }
+        Ok(number) => words(&io::Error::from_raw_os_error(number)),
         Err(_) => format!("Unknown error {}", result.unsigned_abs()),
     }
+}
+
+/// The system's words for an error, without the number that the standard library appends.
+pub fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
 #[cfg(test)]

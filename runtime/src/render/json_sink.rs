@@ -1,11 +1,13 @@
 //! `-f json`.
 
+use btaot_abi::metadata::Location;
+
 use super::context::Context;
 use super::decode::Value;
 use super::json;
 use super::maps::Shown;
 use super::number;
-use super::sink::{Contents, Fault, Sink, Streams};
+use super::sink::{Contents, Fault, Origin, Said, Sink, Streams};
 
 /// One object on a line, everything on standard output.
 pub struct JsonSink;
@@ -23,6 +25,26 @@ impl Sink for JsonSink {
 
     fn time(&self, out: &mut Vec<u8>, text: &[u8]) {
         text_object(out, "time", text);
+    }
+
+    fn joined(&self, out: &mut Vec<u8>, text: &[u8]) {
+        text_object(out, "join", text);
+    }
+
+    fn contents(&self, out: &mut Vec<u8>, from: Origin, bytes: &[u8]) {
+        let kind = match from {
+            Origin::File => "cat",
+            Origin::Command => "syscall",
+        };
+        text_object(out, kind, bytes);
+    }
+
+    fn said(&self, to: Streams<'_>, said: &Said<'_>) {
+        let out = to.out;
+        let kind = if said.error { "errorf" } else { "warnf" };
+        out.extend_from_slice(format!("{{\"type\": \"{kind}\", \"msg\": ").as_bytes());
+        json::string(out, said.text);
+        place(out, said.script, said.location);
     }
 
     fn map(&self, out: &mut Vec<u8>, context: &mut Context<'_>, map: Contents<'_>) {
@@ -64,16 +86,21 @@ impl Sink for JsonSink {
                 json::string(out, fault.message.as_bytes());
             }
         }
-        out.extend_from_slice(b", \"filename\": ");
-        json::string(out, fault.script);
-        out.extend_from_slice(b", \"line\": ");
-        number::unsigned(out, fault.location.line.into());
-        out.extend_from_slice(b", \"col\": ");
-        number::unsigned(out, fault.location.column.into());
-        out.extend_from_slice(b"}\n");
+        place(out, fault.script, fault.location);
     }
 
     fn end(&self, _: &mut Vec<u8>) {}
+}
+
+/// Ends an object with a place in the script.
+fn place(out: &mut Vec<u8>, script: &[u8], location: Location) {
+    out.extend_from_slice(b", \"filename\": ");
+    json::string(out, script);
+    out.extend_from_slice(b", \"line\": ");
+    number::unsigned(out, location.line.into());
+    out.extend_from_slice(b", \"col\": ");
+    number::unsigned(out, location.column.into());
+    out.extend_from_slice(b"}\n");
 }
 
 fn begin(out: &mut Vec<u8>, kind: &str) {

@@ -3,6 +3,7 @@
 //! The drain loop hands records and map contents to a [`Renderer`] in the order in which they came. Nothing
 //! here talks to BPF: stack frames come through a callback, map contents as rows that were already read.
 
+mod actions;
 mod context;
 mod decode;
 mod faults;
@@ -101,6 +102,8 @@ pub struct Settings<'m> {
     pub source: &'m [u8],
     /// Output format.
     pub format: Format,
+    /// Whether warnings of the script and about it are shown.
+    pub warnings: bool,
     /// Wall-clock time at boot, ns since 1970; measured once when the tool starts.
     pub boot_time: i64,
 }
@@ -109,10 +112,13 @@ pub struct Settings<'m> {
 pub struct Renderer<'m> {
     metadata: &'m Metadata,
     source: &'m [u8],
+    warnings: bool,
     sink: Box<dyn Sink>,
     output: Output,
     context: Context<'m>,
     templates: Vec<Template<'m>>,
+    /// The texts of actions.
+    action_texts: Vec<Template<'m>>,
     times: Vec<TimeFormat>,
     /// The text of the event at hand, kept for its capacity.
     text: Vec<u8>,
@@ -127,6 +133,12 @@ impl<'m> Renderer<'m> {
             .zip(&metadata.printf)
             .map(|(id, printf)| Template::new(printf).map_err(|error| RenderError::Template { id, error }))
             .collect::<Result<_, _>>()?;
+        let action_texts = (0..)
+            .zip(&metadata.actions)
+            .map(|(id, action)| {
+                Template::new(&action.text).map_err(|error| RenderError::Template { id, error })
+            })
+            .collect::<Result<_, _>>()?;
         let sink: Box<dyn Sink> = match settings.format {
             Format::Text => Box::new(TextSink),
             Format::Json => Box::new(JsonSink),
@@ -134,10 +146,12 @@ impl<'m> Renderer<'m> {
         Ok(Self {
             metadata,
             source: settings.source,
+            warnings: settings.warnings,
             sink,
             output,
             context: Context::new(metadata, names, settings.boot_time),
             templates,
+            action_texts,
             times: metadata.time.iter().map(|format| TimeFormat::parse(format)).collect(),
             text: Vec::new(),
             messages: Vec::new(),
@@ -151,6 +165,8 @@ impl<'m> Renderer<'m> {
             EventKind::Printf => self.printf(header.id, record)?,
             EventKind::Value => self.value(header.id, record)?,
             EventKind::Time => self.time(header.id)?,
+            EventKind::Action => self.action(header.id, record)?,
+            EventKind::Join => self.join(header.id, record)?,
             EventKind::RuntimeError | EventKind::HelperError => self.fault(header, record)?,
             EventKind::PrintMap | EventKind::ClearMap | EventKind::ZeroMap | EventKind::Exit => {}
         }
@@ -268,6 +284,9 @@ impl<'m> Renderer<'m> {
     }
 
     fn fault(&mut self, header: Header, record: &[u8]) -> Result<(), RenderError> {
+        if !self.warnings {
+            return Ok(());
+        }
         let id = SiteId(header.id);
         let site =
             self.metadata.sites.get(id.index()).ok_or(RenderError::Unknown { what: "site", id: id.0 })?;
@@ -301,6 +320,8 @@ pub fn renders(kind: EventKind) -> bool {
         EventKind::Printf
             | EventKind::Value
             | EventKind::Time
+            | EventKind::Action
+            | EventKind::Join
             | EventKind::RuntimeError
             | EventKind::HelperError
     )

@@ -14,6 +14,28 @@ pub struct Streams<'a> {
     pub messages: &'a mut Vec<u8>,
 }
 
+/// Where bytes that are shown as they are came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File,
+    /// The output of a command.
+    Command,
+}
+
+/// A message of the script itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Name of the script.
+    pub script: &'a [u8],
+    /// Where the call stands.
+    pub location: Location,
+    /// An error, else a warning.
+    pub error: bool,
+    /// The text.
+    pub text: &'a [u8],
+}
+
 /// A map that is about to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
@@ -59,6 +81,12 @@ pub trait Sink {
     fn value(&self, out: &mut Vec<u8>, context: &mut Context<'_>, value: &Value<'_>);
     /// The text of a `time()`.
     fn time(&self, out: &mut Vec<u8>, text: &[u8]);
+    /// Texts that `join()` put together.
+    fn joined(&self, out: &mut Vec<u8>, text: &[u8]);
+    /// What a `cat()` or `system()` gave.
+    fn contents(&self, out: &mut Vec<u8>, from: Origin, bytes: &[u8]);
+    /// A message of the script itself, from `errorf()` or `warnf()`.
+    fn said(&self, to: Streams<'_>, said: &Said<'_>);
     /// A map's contents.
     fn map(&self, out: &mut Vec<u8>, context: &mut Context<'_>, map: Contents<'_>);
     /// How many probes are attached.

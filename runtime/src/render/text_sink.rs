@@ -5,7 +5,7 @@ use std::io::Write;
 use super::context::Context;
 use super::decode::Value;
 use super::maps::Shown;
-use super::sink::{Contents, Fault, Sink, Streams};
+use super::sink::{Contents, Fault, Origin, Said, Sink, Streams};
 use super::{hist, number, text};
 
 /// Text for people: output on standard output, messages on standard error.
@@ -23,6 +23,25 @@ impl Sink for TextSink {
 
     fn time(&self, out: &mut Vec<u8>, text: &[u8]) {
         out.extend_from_slice(text);
+    }
+
+    fn joined(&self, out: &mut Vec<u8>, text: &[u8]) {
+        out.extend_from_slice(text);
+        out.push(b'\n');
+    }
+
+    fn contents(&self, out: &mut Vec<u8>, _: Origin, bytes: &[u8]) {
+        out.extend_from_slice(bytes);
+    }
+
+    fn said(&self, to: Streams<'_>, said: &Said<'_>) {
+        let (place, messages) = (&said.location, to.messages);
+        let kind = if said.error { "ERROR" } else { "WARNING" };
+        messages.extend_from_slice(said.script);
+        let place = format!(":{}:{}-{}: {kind}: ", place.line, place.column, place.end_column);
+        messages.extend_from_slice(place.as_bytes());
+        messages.extend_from_slice(said.text);
+        messages.push(b'\n');
     }
 
     fn map(&self, out: &mut Vec<u8>, context: &mut Context<'_>, map: Contents<'_>) {

@@ -1,5 +1,6 @@
 //! Kernel symbols from `/proc/kallsyms`.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
@@ -10,6 +11,25 @@ pub struct KernelSymbols {
     starts: Vec<(u64, u32)>,
     /// Names, each ended by a NUL.
     names: Vec<u8>,
+}
+
+/// The addresses of kernel symbols of any kind, those of the kernel itself before those of modules. Names that are not
+/// found, or whose address is hidden from this process, are left out.
+pub fn addresses(names: &HashSet<&[u8]>) -> io::Result<HashMap<Vec<u8>, u64>> {
+    let mut lines = BufReader::with_capacity(1 << 16, File::open("/proc/kallsyms")?);
+    let mut found = HashMap::new();
+    let mut line = Vec::new();
+    while found.len() < names.len() && lines.read_until(b'\n', &mut line)? > 0 {
+        let mut words = line.split(|byte| byte.is_ascii_whitespace());
+        if let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next())
+            && names.contains(name)
+            && let Some(address) = parse_hex(address).filter(|address| *address != 0)
+        {
+            found.entry(name.to_vec()).or_insert(address);
+        }
+        line.clear();
+    }
+    Ok(found)
 }
 
 /// Marks a symbol that is no function: it ends the function before it.

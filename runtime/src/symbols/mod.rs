@@ -17,6 +17,7 @@ use btaot_abi::value::{Stack, StackKey, StackMode, ValueType};
 use crate::render::number;
 use files::{Cgroups, Users};
 use kernel::KernelSymbols;
+pub use kernel::addresses;
 use user::UserSymbols;
 pub use watch::ProcessWatch;
 

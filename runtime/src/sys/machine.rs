@@ -50,6 +50,8 @@ pub enum Clock {
     Boot,
     /// Wall-clock time since 1970, UTC.
     Real,
+    /// International atomic time since 1970.
+    Tai,
 }
 
 /// The time in ns.
@@ -57,6 +59,7 @@ pub fn now(clock: Clock) -> u64 {
     let clock = match clock {
         Clock::Boot => libc::CLOCK_BOOTTIME,
         Clock::Real => libc::CLOCK_REALTIME,
+        Clock::Tai => libc::CLOCK_TAI,
     };
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the time is valid for the duration of the call, which cannot fail for these clocks.
@@ -64,15 +67,25 @@ pub fn now(clock: Clock) -> u64 {
     time.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
 }
 
-/// Wall-clock time minus boot-clock time, in ns. The closest of a few readings is taken, because the
-/// process may be interrupted between the two clocks.
+/// Wall-clock time minus boot-clock time, in ns.
 pub fn boot_time_offset() -> i64 {
+    distance(Clock::Real)
+}
+
+/// International atomic time minus boot-clock time, in ns.
+pub fn tai_offset() -> i64 {
+    distance(Clock::Tai)
+}
+
+/// How far a clock is ahead of the boot clock. The closest of a few readings is taken, because the process may be
+/// interrupted between the two clocks.
+fn distance(clock: Clock) -> i64 {
     let reading = || {
         let before = now(Clock::Boot);
-        let real = now(Clock::Real);
+        let other = now(clock);
         let after = now(Clock::Boot);
         let middle = before + (after - before) / 2;
-        (after - before, real.wrapping_sub(middle).cast_signed())
+        (after - before, other.wrapping_sub(middle).cast_signed())
     };
     (0..5).map(|_| reading()).min().map_or(0, |(_, offset)| offset)
 }

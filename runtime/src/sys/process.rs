@@ -4,6 +4,8 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use super::{check, own};
 
@@ -101,10 +103,7 @@ fn execute(program: &CString, arguments: &[*const libc::c_char], wait: &OwnedFd,
     // SAFETY: plain system calls with valid buffers; `arguments` ends with a null pointer and `environ` is
     // this process's own environment. `_exit` leaves without running the parent's clean-up.
     unsafe {
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        let _ = take_signals();
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
         if libc::read(wait.as_raw_fd(), byte.as_mut_ptr().cast(), 1) == 1 {
             libc::execve(program.as_ptr(), arguments.as_ptr(), environ.cast());
@@ -117,6 +116,28 @@ fn execute(program: &CString, arguments: &[*const libc::c_char], wait: &OwnedFd,
 
 unsafe extern "C" {
     static environ: *const *const libc::c_char;
+}
+
+/// Runs a command by the shell, which reads and complains where this process does. Returns its output, when it
+/// has ended.
+pub fn shell(command: &[u8]) -> io::Result<Vec<u8>> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(OsStr::from_bytes(command)).stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    // SAFETY: between fork and exec the closure makes system calls only.
+    unsafe { shell.pre_exec(take_signals) };
+    Ok(shell.output()?.stdout)
+}
+
+/// Undoes for a child what this process does about signals.
+fn take_signals() -> io::Result<()> {
+    // SAFETY: plain system calls; the set is initialised before it is used.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+    Ok(())
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {

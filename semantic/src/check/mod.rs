@@ -33,7 +33,7 @@ use crate::location::location;
 use functions::Signature;
 
 use crate::probes::{Clause, Group, Layout, events};
-use crate::program::{Body, Context, ExprKind, Location, VarId, Variable};
+use crate::program::{self, Body, Context, ExprKind, Location, VarId, Variable};
 use crate::structs::Catalog;
 use crate::ty::Ty;
 use crate::types::{StructId, Type};
@@ -53,6 +53,8 @@ pub(crate) struct Outcome {
     pub maps: IndexMap<String, MapState>,
     /// Largest N of a positional parameter.
     pub positional: u32,
+    /// Named options, by first appearance.
+    pub options: Vec<program::NamedOption>,
     /// Everything there is to say.
     pub diagnostics: Vec<Diagnostic>,
     /// What is right, but cannot be compiled yet.
@@ -167,6 +169,7 @@ pub(crate) fn check(
         bodies,
         maps: checker.maps,
         positional: checker.positional,
+        options: checker.options.iter().map(|(name, option)| option.finish(name)).collect(),
         diagnostics: checker.diagnostics,
         later: checker.later,
     }

@@ -45,6 +45,23 @@ impl<'p> Shown<'p> {
         }
     }
 
+    fn increment(
+        &self,
+        target: &'p Target,
+        (by, post): (i64, bool),
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let when = if post { "after" } else { "before" };
+        write!(f, "add {by} {when} ")?;
+        match target {
+            Target::Variable(id) => {
+                write!(f, "{}", self.body.variables[id.0 as usize].name.display())?;
+            }
+            Target::Map { map, key } => self.entry(*map, key.as_deref(), f)?,
+        }
+        write!(f, ": {}", self.ty())
+    }
+
     fn read(
         &self,
         word: &str,
@@ -87,6 +104,16 @@ impl fmt::Display for Shown<'_> {
                 write!(f, ": {ty}")
             }
             ExprKind::HasKey { map, key } => write!(f, "has_key({}, {})", self.map(*map), self.of(key)),
+            ExprKind::DeleteKey { map, key } => {
+                f.write_str("delete ")?;
+                self.entry(*map, key.as_deref(), f)?;
+                write!(f, ": {ty}")
+            }
+            ExprKind::Call { call, arguments } => {
+                write!(f, "{call:?}(")?;
+                self.list(arguments, f)?;
+                write!(f, "): {ty}")
+            }
             ExprKind::MapLen(map) => write!(f, "len({})", self.map(*map)),
             ExprKind::StackLen(stack) => write!(f, "len({})", self.of(stack)),
             ExprKind::Event(EventValue::Argument(number)) => write!(f, "arg{number}: {ty}"),
@@ -99,17 +126,7 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "({} ? {} : {}): {ty}", self.of(condition), self.of(then), self.of(otherwise))
             }
             ExprKind::Convert(inner) => write!(f, "convert({}): {ty}", self.of(inner)),
-            ExprKind::Increment { target, by, post } => {
-                let when = if *post { "after" } else { "before" };
-                write!(f, "add {by} {when} ")?;
-                match target {
-                    Target::Variable(id) => {
-                        write!(f, "{}", self.body.variables[id.0 as usize].name.display())?
-                    }
-                    Target::Map { map, key } => self.entry(*map, key.as_deref(), f)?,
-                }
-                write!(f, ": {ty}")
-            }
+            ExprKind::Increment { target, by, post } => self.increment(target, (*by, *post), f),
             ExprKind::Deref(pointer) => write!(f, "*({}): {ty}", self.of(pointer)),
             ExprKind::Member { base, structure, field } => {
                 let fields = &self.program.structs[*structure].fields;

@@ -20,6 +20,9 @@ impl fmt::Display for Program {
         if self.positional != 0 {
             writeln!(f, "positional {}", self.positional)?;
         }
+        for option in &self.options {
+            writeln!(f, "option {} {:?}", option.name.display(), option.default)?;
+        }
         for (index, structure) in self.structs.structs.iter().enumerate() {
             describe_struct(index, structure, &self.structs, f)?;
         }
@@ -42,6 +45,7 @@ fn config(config: &Config, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         max_strlen,
         str_trunc_trailer,
         max_map_keys,
+        max_cat_bytes,
         print_maps_on_exit,
         demangle,
         ring_pages,
@@ -50,7 +54,8 @@ fn config(config: &Config, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "config max_strlen={max_strlen} max_map_keys={max_map_keys} trailer={str_trunc_trailer:?}")?;
     writeln!(
         f,
-        "config print_maps_on_exit={print_maps_on_exit} demangle={demangle} missing_probes={missing_probes:?}"
+        "config print_maps_on_exit={print_maps_on_exit} demangle={demangle} missing_probes={missing_probes:?} \
+         max_cat_bytes={max_cat_bytes}"
     )?;
     match ring_pages {
         Some(pages) => writeln!(f, "config ring_pages={pages}"),

@@ -105,6 +105,16 @@ fn send(message: &Message, owner: Owner<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
             }
             writeln!(f)
         }
+        Message::Action { kind, format, arguments } => {
+            write!(f, "{kind:?} \"{}\"", format.escape_ascii())?;
+            for argument in arguments {
+                write!(f, ", {}", shown(argument, owner))?;
+            }
+            writeln!(f)
+        }
+        Message::Join { array, space, separator } => {
+            writeln!(f, "join {space:?} {} \"{}\"", shown(array, owner), separator.escape_ascii())
+        }
         Message::Value(expr) => writeln!(f, "print {}", shown(expr, owner)),
         Message::PrintMap { map: id, top, div } => writeln!(f, "print {} top {top} div {div}", map(*id)),
         Message::ClearMap(id) => writeln!(f, "clear {}", map(*id)),

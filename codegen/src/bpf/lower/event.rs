@@ -55,6 +55,11 @@ pub fn note_use(expression: &Expr, uses: &mut Uses) {
         EventValue::Comm
         | EventValue::Nsecs
         | EventValue::Random
+        | EventValue::MonotonicNsecs
+        | EventValue::TaiNsecs
+        | EventValue::InitialPid
+        | EventValue::InitialTid
+        | EventValue::Register(_)
         | EventValue::NumaNode
         | EventValue::Jiffies
         | EventValue::ProbeId
@@ -101,6 +106,17 @@ impl<'c> Lower<'_, '_, 'c> {
                 ir.shr(uid_gid, ir.i64(32))
             }
             EventValue::Nsecs => self.helper(Helper::KtimeGetBootNs, &[]),
+            EventValue::MonotonicNsecs => self.helper(Helper::KtimeGetNs, &[]),
+            EventValue::TaiNsecs => self.helper(Helper::KtimeGetTaiNs, &[]),
+            EventValue::InitialPid => {
+                let pid_tgid = self.helper(Helper::GetCurrentPidTgid, &[]);
+                ir.shr(pid_tgid, ir.i64(32))
+            }
+            EventValue::InitialTid => {
+                let pid_tgid = self.helper(Helper::GetCurrentPidTgid, &[]);
+                ir.and(pid_tgid, ir.i64(u32::MAX.into()))
+            }
+            EventValue::Register(offset) => return self.register(offset, location),
             EventValue::Cpu => self.cpu(),
             EventValue::CurrentTask => self.task(),
             EventValue::Random => self.helper(Helper::GetPrandomU32, &[]),

@@ -1,7 +1,7 @@
 //! Expressions whose value is memory: each is written where it is wanted.
 
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{EventValue, Expr, ExprKind};
+use btaot_semantic::program::{Call, EventValue, Expr, ExprKind};
 use btaot_semantic::types::{Space, Type};
 
 use super::place::{Place, Reach};
@@ -30,7 +30,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::StrConstant(source)
                 if expression.ty == Type::Str(self.unit.program.config.max_strlen) =>
             {
-                return Ok(self.str_constant(*source));
+                return Ok(self.str_constant(source.clone()));
             }
             ExprKind::Event(EventValue::Comm) => return Ok(self.comm()),
             ExprKind::Member { .. } | ExprKind::Field { .. } | ExprKind::Index { .. } => {
@@ -68,7 +68,7 @@ impl<'c> Lower<'_, '_, 'c> {
         match &expression.kind {
             ExprKind::Str(text) => self.fill_literal(text, to, &expression.ty, how),
             ExprKind::StrConstant(source) => {
-                let from = self.str_constant(*source);
+                let from = self.str_constant(source.clone());
                 let size = self.size_of(&expression.ty, location)?;
                 let known = size.min(self.unit.program.config.max_strlen);
                 self.copy(to, Spot::aligned(from), known);
@@ -113,6 +113,9 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             ExprKind::ReadBuf { address, space, length } => {
                 self.read_buffer(to, address, *space, length.as_deref(), (expression, how))?;
+            }
+            ExprKind::Call { call: Call::Concatenate, arguments } => {
+                self.concatenate(arguments, to, expression)?;
             }
             ExprKind::UserSymbol(address) => {
                 let ir = self.ir;

@@ -79,6 +79,13 @@ impl<'c> Lower<'_, '_, 'c> {
         self.take(size, true)
     }
 
+    /// Memory of the scratch slot that is kept to the end of the program: where code indexes it by numbers that are
+    /// not constant, or gives its address away.
+    pub(super) fn scratch(&mut self, size: u32) -> Ptr<'c> {
+        let piece = self.pinned_scratch(size);
+        self.piece(piece)
+    }
+
     /// Memory for a variable that is a number. On the stack it has a place of its own, which LLVM
     /// turns into a register.
     pub(super) fn word(&mut self, name: &str) -> Piece<'c> {

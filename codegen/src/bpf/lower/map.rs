@@ -93,7 +93,7 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     /// Calls a helper and reports its failure.
-    fn checked(
+    pub(super) fn checked(
         &mut self,
         helper: Helper,
         arguments: &[BasicValueEnum<'c>],
@@ -310,6 +310,29 @@ impl<'c> Lower<'_, '_, 'c> {
         let key = self.key(map, key, location)?;
         let table = self.unit.user_map(map, location)?;
         self.checked(Helper::MapDeleteElem, &[table.into(), key.into()], location)
+    }
+
+    /// `delete` for its value: nothing is reported.
+    pub(super) fn delete_key(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        location: Location,
+    ) -> Result<Int<'c>> {
+        let ir = self.ir;
+        if let Some((_, present)) = self.global(map) {
+            let before = ir.load(64, present, 8);
+            self.delete(map, key, location)?;
+            return Ok(before);
+        }
+        if self.unit.program.maps[map.index()].storage == MapStorage::CpuRows {
+            self.clear_rows(map, location)?;
+            return Ok(ir.i64(1));
+        }
+        let key = self.key(map, key, location)?;
+        let table = self.unit.user_map(map, location)?;
+        let failed = self.helper(Helper::MapDeleteElem, &[table.into(), key.into()]);
+        Ok(ir.zext(ir.eq(failed, ir.i64(0))))
     }
 
     /// `len`: the helper that visits all entries tells how many there were.

@@ -5,6 +5,7 @@
 //! of the ring, a map key or a variable is written in place.
 
 mod aggregate;
+mod call;
 mod compare;
 mod constants;
 mod event;
@@ -19,6 +20,7 @@ mod scratch;
 mod send;
 mod stack;
 mod statement;
+mod text;
 
 use std::collections::BTreeSet;
 

@@ -34,7 +34,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::Int(value) => ir.i64(*value),
             ExprKind::Enumerator { name, variant, value } => self.enumerator(name, variant, *value),
             ExprKind::IntConstant(source) => {
-                let value = self.int_constant(*source);
+                let value = self.int_constant(source.clone());
                 self.narrow(&expression.ty, value, location)?
             }
             ExprKind::Variable(id) => match self.variable(*id)? {
@@ -52,16 +52,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 let value = self.arithmetic(*op, left, right, location)?;
                 self.narrow(&expression.ty, value, location)?
             }
-            ExprKind::Unary { op, operand } => {
-                let value = self.scalar(operand)?;
-                let value = match op {
-                    UnaryOp::Negate => ir.sub(ir.i64(0), value),
-                    UnaryOp::Complement => ir.not(value),
-                    UnaryOp::Not => ir.xor(value, ir.i64(1)),
-                    UnaryOp::SwapBytes => self.swap_bytes(value, &expression.ty),
-                };
-                self.narrow(&expression.ty, value, location)?
-            }
+            ExprKind::Unary { op, operand } => self.unary(*op, operand, expression)?,
             ExprKind::Block { statements, value } => {
                 self.block(statements)?;
                 self.scalar(value)?
@@ -79,6 +70,8 @@ impl<'c> Lower<'_, '_, 'c> {
                 ir.zext(found)
             }
             ExprKind::SizeOf(id) => self.element_size(&Type::Struct(*id), expression)?,
+            ExprKind::DeleteKey { map, key } => self.delete_key(*map, key.as_deref(), location)?,
+            ExprKind::Call { call, arguments } => self.call(*call, arguments, expression)?,
             ExprKind::MapLen(map) => self.map_len(*map, location)?,
             ExprKind::StackLen(stack) => {
                 let memory = self.memory(stack)?;
@@ -108,6 +101,18 @@ impl<'c> Lower<'_, '_, 'c> {
                 return self.unsupported(location, "a number is needed here");
             }
         })
+    }
+
+    fn unary(&mut self, op: UnaryOp, operand: &Expr, at: &Expr) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let value = self.scalar(operand)?;
+        let value = match op {
+            UnaryOp::Negate => ir.sub(ir.i64(0), value),
+            UnaryOp::Complement => ir.not(value),
+            UnaryOp::Not => ir.xor(value, ir.i64(1)),
+            UnaryOp::SwapBytes => self.swap_bytes(value, &at.ty),
+        };
+        self.narrow(&at.ty, value, at.location)
     }
 
     fn swap_bytes(&self, value: Int<'c>, ty: &Type) -> Int<'c> {

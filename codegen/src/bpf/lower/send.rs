@@ -3,9 +3,11 @@
 use btaot_abi::Bytes;
 use btaot_abi::constants::IntSource;
 use btaot_abi::event::{EventKind, Header};
-use btaot_abi::metadata::{Argument, Fault, Location, Printf};
+use btaot_abi::metadata::{Action, Argument, Fault, JOIN_LIMIT, Location, Printf};
 use btaot_semantic::program::{Expr, Message};
+use btaot_semantic::types::Space;
 
+use super::place::Reach;
 use super::read::Spot;
 use super::{Fill, Lower};
 use crate::bpf::error::Result;
@@ -25,7 +27,19 @@ impl<'c> Lower<'_, '_, 'c> {
     /// Sends a record.
     pub(super) fn send(&mut self, message: &Message) -> Result<()> {
         match message {
-            Message::Printf { format, arguments } => self.send_printf(format, arguments),
+            Message::Printf { format, arguments } => {
+                let (text, offsets) = self.formatted(format, arguments)?;
+                let size = text.size;
+                let id = self.unit.tables.printf(text).0;
+                self.send_formatted(Header { kind: EventKind::Printf, id }, (size, &offsets), arguments)
+            }
+            Message::Action { kind, format, arguments } => {
+                let (text, offsets) = self.formatted(format, arguments)?;
+                let size = text.size;
+                let id = self.unit.tables.action(Action { kind: *kind, text }).0;
+                self.send_formatted(Header { kind: EventKind::Action, id }, (size, &offsets), arguments)
+            }
+            Message::Join { array, space, separator } => self.send_join(array, *space, separator),
             Message::Value(value) => {
                 let layout = self.layout(&value.ty, value.location)?;
                 let size = record_size(Header::SIZE + layout.size());
@@ -58,7 +72,8 @@ impl<'c> Lower<'_, '_, 'c> {
         self.record(Header { kind, id }, Header::SIZE, |_, _| Ok(()))
     }
 
-    fn send_printf(&mut self, format: &Bytes, values: &[Expr]) -> Result<()> {
+    /// A format with the layout of its values, and their offsets in the record.
+    fn formatted(&mut self, format: &Bytes, values: &[Expr]) -> Result<(Printf, Vec<u32>)> {
         let mut end = Header::SIZE;
         let mut arguments = Vec::with_capacity(values.len());
         for value in values {
@@ -69,12 +84,60 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let size = record_size(end);
         let offsets: Vec<u32> = arguments.iter().map(|argument| argument.offset).collect();
-        let id = self.unit.tables.printf(Printf { format: format.clone(), arguments, size }).0;
+        Ok((Printf { format: format.clone(), arguments, size }, offsets))
+    }
+
+    fn send_formatted(
+        &mut self,
+        header: Header,
+        (size, offsets): (u32, &[u32]),
+        values: &[Expr],
+    ) -> Result<()> {
         self.prefetch(values);
-        self.record(Header { kind: EventKind::Printf, id }, size, |lower, record| {
+        self.record(header, size, |lower, record| {
             for (value, offset) in values.iter().zip(offsets) {
-                lower.fill(value, record.offset(lower.ir, offset), Fill::Loose)?;
+                lower.fill(value, record.offset(lower.ir, *offset), Fill::Loose)?;
             }
+            Ok(())
+        })
+    }
+
+    /// `join()`: texts are read in place, up to the first null or an address that cannot be read.
+    fn send_join(&mut self, array: &Expr, space: Space, separator: &Bytes) -> Result<()> {
+        let ir = self.ir;
+        let array = self.scalar(array)?;
+        let room = self.unit.program.config.max_strlen;
+        let texts = Header::SIZE + 8;
+        let size = record_size(texts + JOIN_LIMIT * room);
+        let id = self.unit.tables.join(separator).0;
+        let (address, text) = match self.reach(space) {
+            Reach::User => (Helper::ProbeReadUser, Helper::ProbeReadUserStr),
+            Reach::Direct | Reach::Context | Reach::Kernel => {
+                (Helper::ProbeReadKernel, Helper::ProbeReadKernelStr)
+            }
+        };
+        let found = ir.alloca(self.function, 8, "text");
+        self.record(Header { kind: EventKind::Join, id }, size, |lower, record| {
+            let count = ir.offset(record.pointer, Header::SIZE.into());
+            let all = lower.open("joined");
+            for index in 0..u64::from(JOIN_LIMIT) {
+                ir.store(count, ir.i64(index), 8);
+                let from = ir.add(array, ir.i64(index * 8));
+                let read = lower.helper(address, &[found.into(), ir.i64(8).into(), from.into()]);
+                let pointer = ir.load(64, found, 8);
+                let usable = ir.and(ir.eq(read, ir.i64(0)), ir.is_nonzero(pointer));
+                let more = lower.open("text");
+                ir.branch(usable, more, all, Likely::Yes);
+                ir.at_end(more);
+                let to = ir.offset(record.pointer, u64::from(texts) + index * u64::from(room));
+                let read = lower.helper(text, &[to.into(), ir.i64(room.into()).into(), pointer.into()]);
+                let next = lower.open("next");
+                ir.branch(ir.compare(Compare::SGT, read, ir.i64(0)), next, all, Likely::Yes);
+                ir.at_end(next);
+            }
+            ir.store(count, ir.i64(JOIN_LIMIT.into()), 8);
+            ir.jump(all);
+            ir.at_end(all);
             Ok(())
         })
     }

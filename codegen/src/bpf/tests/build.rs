@@ -23,6 +23,7 @@ pub fn config() -> Config {
         print_maps_on_exit: true,
         demangle: true,
         ring_pages: None,
+        max_cat_bytes: 10_240,
         missing_probes: MissingProbes::Error,
     }
 }
@@ -36,6 +37,7 @@ pub fn program(bodies: Vec<Body>, maps: Vec<Map>) -> Program {
         maps,
         bodies,
         positional: 0,
+        options: Vec::new(),
     }
 }
 

@@ -27,10 +27,14 @@ fn constants(compiled: &Compiled) -> Vec<u64> {
         IntSource::Positional(n) => u64::from(n) * 100,
         IntSource::ElapsedStart
         | IntSource::BootTimeOffset
+        | IntSource::BootTaiOffset
         | IntSource::PositionalCount
         | IntSource::TargetPid
         | IntSource::ChildPid
         | IntSource::OwnPid
+        | IntSource::KernelSymbol(_)
+        | IntSource::CgroupId(_)
+        | IntSource::Option(_)
         | IntSource::ProbeId(_)
         | IntSource::Feature(_) => 1,
     };

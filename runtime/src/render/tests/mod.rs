@@ -55,10 +55,12 @@ fn metadata() -> Metadata {
             print_maps_on_exit: true,
             demangle: true,
             ring_pages: None,
+            max_cat_bytes: 10_240,
             missing_probes: MissingProbes::Error,
         },
         features: Vec::new(),
         positional: 0,
+        options: Vec::new(),
         programs: Vec::new(),
         maps: Vec::new(),
         stack_maps: Vec::new(),
@@ -66,6 +68,8 @@ fn metadata() -> Metadata {
         scratch: None,
         ring: true,
         printf: Vec::new(),
+        actions: Vec::new(),
+        joins: Vec::new(),
         values: Vec::new(),
         time: Vec::new(),
         strftime: Vec::new(),
@@ -107,7 +111,8 @@ fn rendered(
     let names = Names::new(Box::new(|_, _| None), Vec::new(), true);
     let source = b"begin { @z = 0; @o = (uint64)1 / (uint64)@z; }\n";
     // 2023-11-14 22:13:20 UTC.
-    let settings = Settings { metadata, source, format, boot_time: 1_700_000_000_000_000_000 };
+    let settings =
+        Settings { metadata, source, format, warnings: true, boot_time: 1_700_000_000_000_000_000 };
     let mut renderer = Renderer::new(settings, names, output).expect("metadata fits");
     run(&mut renderer).expect("renders");
     renderer.flush().expect("writes");

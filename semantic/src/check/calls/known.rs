@@ -1,12 +1,13 @@
 //! Functions whose result is known while compiling, and those that only change how a value is understood.
 
+use btaot_abi::constants::IntSource;
 use btaot_abi::format::{Piece, parse};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::{ClockMode, Function, PidMode};
 
-use super::super::Checker;
+use super::super::{Checker, ops::binary_kind};
 use crate::probes::did_you_mean;
-use crate::program::{EventValue, ExprKind};
+use crate::program::{BinaryOp, EventValue, Expr, ExprKind};
 use crate::ty::Ty;
 use crate::types::{Space, Type};
 use crate::value::{Checked, Literal, Value};
@@ -63,12 +64,25 @@ impl Checker<'_, '_> {
             Some(ClockMode::Boot) => {
                 Ok(Value::new(Ty::U64, ExprKind::Event(EventValue::Nsecs), self.location(span)))
             }
-            Some(ClockMode::Monotonic | ClockMode::Tai | ClockMode::SwTai) => {
-                self.later(span, &format!("the clock `{word}`"));
-                Ok(self.placeholder(Ty::U64, span))
+            Some(ClockMode::Monotonic) => {
+                Ok(Value::new(Ty::U64, ExprKind::Event(EventValue::MonotonicNsecs), self.location(span)))
             }
+            Some(ClockMode::Tai) => {
+                Ok(Value::new(Ty::U64, ExprKind::Event(EventValue::TaiNsecs), self.location(span)))
+            }
+            Some(ClockMode::SwTai) => Ok(self.computed_tai(span)),
             None => self.unknown_mode(word, ClockMode::names().collect(), arguments[0].span),
         }
+    }
+
+    /// International atomic time on kernels whose programs cannot ask for it: its distance to the boot clock is
+    /// measured when the tool starts.
+    fn computed_tai(&mut self, span: Span) -> Value {
+        let location = self.location(span);
+        let part = |kind| Expr { kind, ty: Type::U64, location };
+        let boot = part(ExprKind::Event(EventValue::Nsecs));
+        let offset = part(ExprKind::IntConstant(IntSource::BootTaiOffset));
+        Value::new(Ty::U64, binary_kind(BinaryOp::Add, boot, offset), location)
     }
 
     /// `pid(namespace)` and `tid(namespace)`.
@@ -81,8 +95,11 @@ impl Checker<'_, '_> {
                 Ok(Value::new(Ty::int(4, false), ExprKind::Event(event), self.location(span)))
             }
             Some(PidMode::Init) => {
-                self.later(span, "a number of the initial PID namespace");
-                Ok(self.placeholder(Ty::int(4, false), span))
+                let event = match event {
+                    EventValue::Tid => EventValue::InitialTid,
+                    _ => EventValue::InitialPid,
+                };
+                Ok(Value::new(Ty::int(4, false), ExprKind::Event(event), self.location(span)))
             }
             None => self.unknown_mode(word, PidMode::names().collect(), arguments[0].span),
         }

@@ -8,7 +8,7 @@ use super::super::Checker;
 use crate::program::{Expr, ExprKind, Message, Stmt, StmtKind};
 use crate::ty::Ty;
 use crate::types::Type;
-use crate::value::{Checked, Value};
+use crate::value::{Checked, Stop, Value};
 
 impl Checker<'_, '_> {
     pub(super) fn clear_or_zero(
@@ -65,8 +65,11 @@ impl Checker<'_, '_> {
     pub(super) fn deleted(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let mut statements = Vec::new();
         self.delete(arguments, span, &mut statements)?;
-        self.later(span, "the value of `delete()`");
-        Ok(self.placeholder(Ty::BOOL, span))
+        let Some(Stmt { kind: StmtKind::Delete { map, key }, .. }) = statements.pop() else {
+            return Err(Stop::Reported);
+        };
+        let kind = ExprKind::DeleteKey { map, key: key.map(Box::new) };
+        Ok(Value::new(Ty::BOOL, kind, self.location(span)))
     }
 
     /// A map and a key that are separate arguments.

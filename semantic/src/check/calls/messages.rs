@@ -1,10 +1,14 @@
 //! Functions that make a message of a format and values, as `printf` does.
 
+use btaot_abi::Bytes;
 use btaot_frontend::{Span, ast};
 use btaot_grammar::vocabulary::Function;
 
-use super::super::Checker;
-use crate::value::Checked;
+use super::super::{Checker, convert::converted};
+use crate::program::{ActionKind, Call, ExprKind, Message, Stmt, StmtKind};
+use crate::ty::Ty;
+use crate::types::Type;
+use crate::value::{Checked, Literal, Stop, Value};
 
 /// Most values of `debugf`: `bpf_trace_printk` takes no more.
 const MAX_DEBUG_VALUES: usize = 3;
@@ -16,14 +20,22 @@ impl Checker<'_, '_> {
         function: Function,
         arguments: &[ast::Expr],
         span: Span,
+        out: &mut Vec<Stmt>,
     ) -> Checked<()> {
-        self.formatted(arguments, span)?;
-        self.later(span, &format!("`{}()`", function.name()));
+        let (format, arguments) = self.formatted(arguments, span)?;
+        let kind = match function {
+            Function::Errorf => ActionKind::Error(self.location(span)),
+            Function::Warnf => ActionKind::Warning(self.location(span)),
+            Function::Cat => ActionKind::Cat,
+            _ => ActionKind::System,
+        };
+        let message = Message::Action { kind, format: Bytes::from(format), arguments };
+        self.push(out, StmtKind::Send(message), span);
         Ok(())
     }
 
     /// `debugf`: what the kernel's own formatting knows.
-    pub(super) fn debugf(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<()> {
+    pub(super) fn debugf(&mut self, arguments: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Checked<()> {
         let (format, values) = self.formatted(arguments, span)?;
         if values.len() > MAX_DEBUG_VALUES {
             let message = format!("the kernel prints at most {MAX_DEBUG_VALUES} values");
@@ -43,13 +55,36 @@ impl Checker<'_, '_> {
             }
             rest = rest.get(end + length + 1..).unwrap_or_default();
         }
-        self.later(span, "`debugf()`");
+        let text = Value::literal(Literal::Str(format), self.location(span)).expr;
+        let mut parts = vec![text];
+        parts.extend(values);
+        self.effect(Call::TracePipe, parts, span, out);
         Ok(())
     }
 
     /// `join`: an array of texts, and what stands between them.
-    pub(super) fn join(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<()> {
-        self.uncompiled(Function::Join, arguments, span)?;
+    pub(super) fn join(&mut self, arguments: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Checked<()> {
+        let values = self.arguments(Function::Join, arguments, span)?;
+        let mut values = values.into_iter();
+        let array = values.next().ok_or(Stop::Reported)?;
+        let separator = match values.next() {
+            Some(separator) => separator.known_str().unwrap_or_default().to_vec(),
+            None => b" ".to_vec(),
+        };
+        let in_place = matches!(array.ty, Ty::Plain(Type::Array { .. }));
+        let space = match in_place {
+            true => self.space_of(&array.expr),
+            false => self.resolved(array.ty.space()),
+        };
+        let array = match in_place {
+            true => {
+                let ty = Type::Pointer { to: Box::new(array.expr.ty.clone()), space };
+                converted(self.at(ExprKind::AddressOf(Box::new(array.expr)), ty, span), Type::U64)
+            }
+            false => self.as_address(array).ok_or(Stop::Reported)?,
+        };
+        let message = Message::Join { array, space, separator: Bytes::from(separator) };
+        self.push(out, StmtKind::Send(message), span);
         Ok(())
     }
 

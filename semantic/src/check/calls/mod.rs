@@ -1,7 +1,9 @@
 //! Calls: which function is meant, whether it may be called so, and its value or effect.
 
+mod addresses;
 mod aggregate;
 mod arguments;
+mod effects;
 mod known;
 mod maps;
 mod messages;
@@ -11,6 +13,7 @@ mod others;
 mod output;
 mod tasks;
 mod text;
+mod texts;
 
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::{Builtin, Function, Safety, ValueKind};
@@ -50,10 +53,14 @@ impl Checker<'_, '_> {
             Function::StaticAssert => self.static_assert(arguments, span),
             Function::Fail => self.failure(arguments, span),
             Function::Errorf | Function::Warnf | Function::Cat | Function::System => {
-                self.formatted_message(function, arguments, span)
+                self.formatted_message(function, arguments, span, out)
             }
-            Function::Debugf => self.debugf(arguments, span),
-            Function::Join => self.join(arguments, span),
+            Function::Debugf => self.debugf(arguments, span, out),
+            Function::Join => self.join(arguments, span, out),
+            Function::Assert => self.assertion(arguments, span, out),
+            Function::Signal | Function::SignalThread | Function::Override => {
+                self.plain_effect(function, arguments, span, out)
+            }
             Function::AssertStr => self.assert_str(arguments, span),
             other => self.uncompiled(other, arguments, span).map(|_| ()),
         };
@@ -83,7 +90,7 @@ impl Checker<'_, '_> {
                 if function == Function::Fail {
                     return Err(Stop::Reported);
                 }
-                Ok(Value::void(self.location(span)))
+                Ok(self.only_effects(effects, span))
             }
             Function::Delete => self.deleted(arguments, span),
             Function::Count
@@ -124,6 +131,15 @@ impl Checker<'_, '_> {
             Function::Strlen => self.strlen(arguments, span),
             Function::Strcap => self.strcap(arguments, span),
             Function::Strncmp => self.strncmp(arguments, span),
+            Function::Strstr | Function::Strcontains => self.find_text(function, arguments, span),
+            Function::StrConcat => self.concatenated(arguments, span),
+            Function::Memcmp => self.memcmp(arguments, span),
+            Function::WriteUser => self.write_user(arguments, span),
+            Function::Reg => self.register(arguments, span),
+            Function::Kaddr => self.kernel_address(arguments, span),
+            Function::PercpuKaddr => self.percpu_address(arguments, span),
+            Function::Cgroupid => self.cgroup_id(arguments, span),
+            Function::CgroupPath if arguments.len() == 1 => self.cgroup_path(arguments, span),
             Function::Bswap => self.bswap(arguments, span),
             Function::IsErr => self.is_err(arguments, span),
             Function::SignalName => self.signal_name(arguments, span),

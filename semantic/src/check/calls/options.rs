@@ -1,9 +1,12 @@
 //! `getopt()`: named options of the tool's command line.
 
+use btaot_abi::Bytes;
+use btaot_abi::constants::{IntSource, StrSource};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::Function;
 
 use super::super::Checker;
+use crate::program::{self, ExprKind, OptionValue};
 use crate::ty::Ty;
 use crate::types::Type;
 use crate::value::{Checked, Literal, Value};
@@ -14,6 +17,22 @@ pub(in crate::check) struct NamedOption {
     default: Literal,
     description: Option<Vec<u8>>,
     place: Span,
+}
+
+impl NamedOption {
+    /// The option as the tool knows it.
+    pub fn finish(&self, name: &[u8]) -> program::NamedOption {
+        program::NamedOption {
+            name: Bytes::from(name),
+            default: match &self.default {
+                Literal::Int(value) => OptionValue::Int(value.cast_signed()),
+                Literal::Negative(value) => OptionValue::Int(*value),
+                Literal::Str(text) => OptionValue::Text(Bytes::from(text.clone())),
+                other => OptionValue::Bool(other.truth().unwrap_or_default()),
+            },
+            description: self.description.clone().map(Bytes::from),
+        }
+    }
 }
 
 impl Checker<'_, '_> {
@@ -43,13 +62,19 @@ impl Checker<'_, '_> {
                 .with_hint("read the option once, into a variable");
             return self.fail(error);
         }
-        self.later(span, "`getopt()`");
-        let ty = match default {
-            Literal::Str(_) => Ty::Plain(Type::Str(self.settings.config.max_strlen)),
-            Literal::Int(_) | Literal::Negative(_) => Ty::I64,
-            _ => Ty::BOOL,
-        };
-        Ok(self.placeholder(ty, span))
+        let name = Bytes::from(shown);
+        let location = self.location(span);
+        Ok(match default {
+            Literal::Str(_) => {
+                let ty = Ty::Plain(Type::Str(self.settings.config.max_strlen));
+                Value::new(ty, ExprKind::StrConstant(StrSource::Option(name)), location)
+            }
+            Literal::Int(_) => Value::new(Ty::U64, ExprKind::IntConstant(IntSource::Option(name)), location),
+            Literal::Negative(_) => {
+                Value::new(Ty::I64, ExprKind::IntConstant(IntSource::Option(name)), location)
+            }
+            _ => Value::new(Ty::BOOL, ExprKind::IntConstant(IntSource::Option(name)), location),
+        })
     }
 
     fn default_of(&mut self, argument: &ast::Expr, span: Span) -> Checked<Literal> {

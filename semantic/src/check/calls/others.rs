@@ -16,7 +16,7 @@ use crate::types::{Int, Space, Type};
 use crate::value::{Checked, Literal, Stop, Value, int_expr};
 
 /// Capacity of what `str_concat` makes.
-const CONCAT_SIZE: u32 = 1024;
+pub(super) const CONCAT_SIZE: u32 = 1024;
 /// `ERR_PTR` values are the last of the address space: `MAX_ERRNO` of `include/linux/err.h`.
 const MAX_ERRNO: u64 = 4095;
 /// Bytes of a hardware address.
@@ -71,21 +71,6 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// `strlen()`: of a literal it is known.
-    pub(super) fn strlen(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
-        let values = self.arguments(Function::Strlen, arguments, span)?;
-        match values.first().and_then(Value::known_str) {
-            Some(text) => {
-                let length = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-                Ok(Value::literal(Literal::Int(length as u64), self.location(span)))
-            }
-            None => {
-                self.later(span, "`strlen()` of a text that is not a literal");
-                Ok(self.placeholder(Ty::U64, span))
-            }
-        }
-    }
-
     /// `strcap()`: the room of a text or array.
     pub(super) fn strcap(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let values = self.arguments(Function::Strcap, arguments, span)?;
@@ -115,19 +100,16 @@ impl Checker<'_, '_> {
             let differ = first(left) != first(right);
             return Ok(Value::new(Ty::U64, ExprKind::Int(differ.into()), location));
         }
-        let (Some(left_size), Some(right_size)) = (left.ty.as_str(), right.ty.as_str()) else {
-            self.later(span, "`strncmp()` of what is not a text");
-            return Ok(self.placeholder(Ty::U64, span));
-        };
         if count == 0 {
             return Ok(Value::new(Ty::U64, ExprKind::Int(0), location));
         }
         let room = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
-        let cut = |value: Value, size: u32| match room < size {
-            true => converted(value.expr, Type::Str(room)),
-            false => value.expr,
+        let cut = |expr: Expr| match expr.ty {
+            Type::Str(size) if room < size => converted(expr, Type::Str(room)),
+            _ => expr,
         };
-        let (left, right) = (cut(left, left_size), cut(right, right_size));
+        let (left, right) = (self.text_operand(left, span)?, self.text_operand(right, span)?);
+        let (left, right) = (cut(left), cut(right));
         let differ = Expr { kind: binary_kind(BinaryOp::NotEqual, left, right), ty: Type::Bool, location };
         Ok(Value::new(Ty::U64, ExprKind::Convert(Box::new(differ)), location))
     }
@@ -174,7 +156,7 @@ impl Checker<'_, '_> {
     /// `macaddr()` takes the bytes of an address.
     pub(super) fn macaddr(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let values = self.arguments(Function::Macaddr, arguments, span)?;
-        let value = values.first().ok_or(Stop::Reported)?;
+        let value = values.into_iter().next().ok_or(Stop::Reported)?;
         if value.known_str().is_some() {
             let message = "`macaddr()` takes the bytes of an address, not text";
             return self.bad_argument_of(span, arguments[0].span, message);
@@ -185,7 +167,7 @@ impl Checker<'_, '_> {
                 format!("a hardware address has {MAC_LEN} bytes, and this is `{}`", self.show(&value.ty));
             return self.bad_argument_of(span, arguments[0].span, message);
         }
-        self.uncompiled(Function::Macaddr, arguments, span)
+        self.hardware_address(value, MAC_LEN, span)
     }
 
     /// `pton()`: the bytes of an address that is written out.

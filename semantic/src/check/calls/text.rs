@@ -78,13 +78,18 @@ impl Checker<'_, '_> {
     }
 
     /// Refuses reads of more bytes than a record can carry.
-    fn refuse_large(&mut self, size: u32, span: Span) -> Checked<()> {
+    pub(super) fn refuse_large(&mut self, size: u32, span: Span) -> Checked<()> {
         if size <= MAX_READ {
             return Ok(());
         }
         let message = format!("{size} bytes are more than the {MAX_READ} that one value may have");
         let error = Diagnostic::error(Code::TooLarge, span, message);
         self.fail(error.with_hint("state a length, or lower max_strlen in the config block"))
+    }
+
+    /// As much of a text as there is room for.
+    pub(super) fn read_whole_text(&mut self, address: Expr, space: Space, span: Span) -> Checked<Value> {
+        self.read_text(address, space, Length::Room, self.settings.config.max_strlen, span)
     }
 
     fn positional_text(&mut self, number: u32, length: Length, span: Span) -> Checked<Value> {
@@ -115,7 +120,7 @@ impl Checker<'_, '_> {
     }
 
     /// Whose memory the place of a value is in; the program's own counts as the kernel's.
-    fn space_of(&self, expr: &Expr) -> Space {
+    pub(super) fn space_of(&self, expr: &Expr) -> Space {
         match super::super::access::place_space(expr) {
             Space::User => Space::User,
             _ => Space::Kernel,

@@ -1,0 +1,110 @@
+//! Functions that are a call of a helper.
+
+use btaot_semantic::program::{Call, Expr, ExprKind, Location, MAX_WRITE};
+use btaot_semantic::types::{Space, Type};
+use inkwell::values::BasicValueEnum;
+
+use super::place::Reach;
+use super::read::Spot;
+use super::{Fill, Lower};
+use crate::bpf::error::Result;
+use crate::bpf::helpers::Helper;
+use crate::llvm::Int;
+use crate::llvm::ir::Compare;
+
+impl<'c> Lower<'_, '_, 'c> {
+    /// The value of a function; 0 of one without.
+    pub(super) fn call(&mut self, call: Call, arguments: &[Expr], at: &Expr) -> Result<Int<'c>> {
+        let location = at.location;
+        match (call, arguments) {
+            (Call::SignalProcess, [signal]) => self.send_signal(Helper::SendSignal, signal, location),
+            (Call::SignalThread, [signal]) => self.send_signal(Helper::SendSignalThread, signal, location),
+            (Call::OverrideReturn, [value]) => {
+                let value = self.scalar(value)?;
+                Ok(self.helper(Helper::OverrideReturn, &[self.context.into(), value.into()]))
+            }
+            (Call::WriteUser, [to, from, length]) => self.write_user(to, from, length),
+            (Call::TracePipe, [format, values @ ..]) => self.trace_pipe(format, values),
+            (Call::TextLength, [text]) => {
+                let size = self.size_of(&text.ty, text.location)?;
+                let memory = self.memory(text)?;
+                Ok(self.text_length(memory, size))
+            }
+            (Call::FindText, [text, part]) => self.find_text(text, part),
+            (Call::CompareBytes, [left, right, count]) => self.compare_bytes(left, right, count),
+            _ => self.unsupported(location, "this call has no number as its value"),
+        }
+    }
+
+    fn send_signal(&mut self, helper: Helper, signal: &Expr, location: Location) -> Result<Int<'c>> {
+        let signal = self.scalar(signal)?;
+        self.checked(helper, &[signal.into()], location)?;
+        Ok(self.ir.i64(0))
+    }
+
+    /// `write_user()`: the helper only takes memory of the program, so the bytes are copied there first.
+    fn write_user(&mut self, to: &Expr, from: &Expr, length: &Expr) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let to = self.scalar(to)?;
+        let length = self.scalar(length)?;
+        let known = length.get_zero_extended_constant().map(|length| length.min(MAX_WRITE.into()));
+        let room = known.map_or(MAX_WRITE, |known| known as u32).max(1);
+        let space = match &from.ty {
+            Type::Pointer { space, .. } => *space,
+            _ => Space::Kernel,
+        };
+        let read = match self.reach(space) {
+            Reach::User => Helper::ProbeReadUser,
+            Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernel,
+        };
+        let from = self.scalar(from)?;
+        let length = match known {
+            Some(known) => ir.i64(known.max(1)),
+            None => {
+                // The verifier needs both ends of the range.
+                let most = ir.i64(MAX_WRITE.into());
+                let wanted = ir.opaque(length);
+                let wanted = ir.select(ir.compare(Compare::ULT, wanted, most), wanted, most);
+                ir.select(ir.is_nonzero(wanted), wanted, ir.i64(1))
+            }
+        };
+        let copy = self.temporary(room);
+        if known.is_none() {
+            self.zero(Spot::aligned(copy), room);
+        }
+        self.helper(read, &[copy.into(), length.into(), from.into()]);
+        let failed = self.helper(Helper::ProbeWriteUser, &[to.into(), copy.into(), length.into()]);
+        Ok(ir.zext(ir.eq(failed, ir.i64(0))))
+    }
+
+    /// `debugf()`: the kernel formats by itself; texts are given by their address.
+    fn trace_pipe(&mut self, format: &Expr, values: &[Expr]) -> Result<Int<'c>> {
+        let size = self.size_of(&format.ty, format.location)?;
+        let text = self.temporary(size);
+        self.fill(format, Spot::aligned(text), Fill::Whole)?;
+        let mut arguments: Vec<BasicValueEnum<'c>> = vec![text.into(), self.ir.i64(size.into()).into()];
+        for value in values {
+            arguments.push(match value.ty.is_scalar() {
+                true => self.scalar(value)?.into(),
+                false => self.memory(value)?.into(),
+            });
+        }
+        Ok(self.helper(Helper::TracePrintk, &arguments))
+    }
+
+    /// Where a value in memory has its bytes, and how many they are.
+    pub(super) fn bytes_of(&mut self, value: &Expr) -> Result<(crate::llvm::Ptr<'c>, u32)> {
+        let size = self.size_of(&value.ty, value.location)?;
+        let memory = match &value.kind {
+            ExprKind::Str(_) => {
+                let copy = self.temporary(size);
+                self.fill(value, Spot::aligned(copy), Fill::Whole)?;
+                copy
+            }
+            _ => self.memory(value)?,
+        };
+        // The bytes of a buffer stand behind the word with their number.
+        let before = if matches!(value.ty, Type::Buf(_)) { 4 } else { 0 };
+        Ok((self.ir.offset(memory, before.into()), size - before))
+    }
+}
