@@ -34,7 +34,8 @@ fn all_commands(folder: &Path, file: &str, codes: [i32; 3]) -> Result<Finished, 
 
 fn odd_bytes_are_taken_or_placed(folder: &Path) -> Checked {
     // A text, and the place and a part of the message when it is refused.
-    let rows: [(&[u8], Option<(&str, &str)>); _] = [
+    type Row = (&'static [u8], Option<(&'static str, &'static str)>);
+    let rows: [Row; _] = [
         (b"", None),
         (b"\n", None),
         (b"// nothing\n", None),
