@@ -26,6 +26,21 @@ COUNT = "uprobe:%s:f { @ = count(); }"
 STRUCT_FIELDS = 'uprobe:%s:f { printf("%%d %%d\\n", curtask->pid, curtask->real_parent->tgid); }'
 
 
+# A clause of the long script: eleven lines, with map keys, kernel fields, a predicate and formats.
+CLAUSE = """
+// clause %(n)d
+kprobe:vfs_read, kprobe:vfs_write
+/ pid > %(n)d /
+{
+  $task = curtask;
+  if ($task->pid != 1) { @calls%(n)d[comm, $task->real_parent->tgid] = count(); }
+  else { printf("%%d %%s %%x\\n", pid, comm, nsecs / 1000); }
+  @size%(n)d = hist(arg2);
+  @last%(n)d[tid] = nsecs;
+}
+"""
+
+
 class Table:
     """The rows so far; `exceeded` once a budget was not kept."""
 
@@ -42,12 +57,28 @@ class Table:
         print("| %s | ≤ %g %s | %s %s | %s | %s |" % (what, limit, unit, shown, unit, peer, verdict), flush=True)
 
 
-def compile_tool(btaot, program, tool):
-    """Compiles program text; returns the user and system time of it in ms."""
+def run_ms(command):
+    """User and system time of a command in ms."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([btaot, "-e", program, "-o", tool], check=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
+
+
+def measure_checks(table, options, folder):
+    long_script, short_script = folder + "/long.bt", folder + "/short.bt"
+    with open(long_script, "w") as file:
+        file.writelines(CLAUSE % {"n": number} for number in range(91))
+    with open(short_script, "w") as file:
+        file.write(HELLO)
+    for what, script, limit in [("of 1 000 lines", long_script, 60), ("of a one-liner", short_script, 10)]:
+        best = min(run_ms([options.btaot, "check", script]) for _ in range(options.repeat))
+        table.row("check %s, user + system" % what, limit, best, "ms", "–")
+
+
+def compile_tool(btaot, program, tool):
+    """Compiles program text; returns the user and system time of it in ms."""
+    return run_ms([btaot, "-e", program, "-o", tool])
 
 
 def is_static(path):
@@ -155,6 +186,7 @@ def main():
         sys.exit("budgets.py: loading programs into the kernel needs root")
     with tempfile.TemporaryDirectory(prefix="btaot-bench.") as folder:
         table = Table()
+        measure_checks(table, options, folder)
         measure_tools(table, options, folder)
         measure_events(table, options, folder)
     sys.exit(1 if table.exceeded else 0)

@@ -10,8 +10,11 @@ use std::path::Path;
 
 /// A test per limit.
 pub fn trials() -> Vec<Trial> {
-    let rows: [(&str, &[Need], policy::Check); _] =
-        [("fuzz::deep_texts_are_answered", &[], deep_texts), ("fuzz::a_megabyte_of_garbage", &[], garbage)];
+    let rows: [(&str, &[Need], policy::Check); _] = [
+        ("fuzz::deep_texts_are_answered", &[], deep_texts),
+        ("fuzz::a_megabyte_of_garbage", &[], garbage),
+        ("fuzz::a_thousand_lines", &[Need::KernelBtf], a_thousand_lines),
+    ];
     let trial = |(name, needs, body): (&'static str, &[Need], policy::Check)| {
         policy::trial(name, needs.iter().copied(), move || body(&scratch::folder(name)?))
     };
@@ -72,6 +75,24 @@ fn deep_texts(folder: &Path) -> Checked {
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
+}
+
+/// Milliseconds of the processor that a script of a thousand lines may take.
+const THOUSAND_LINES_LIMIT: u64 = if cfg!(debug_assertions) { 600 } else { 60 };
+
+fn a_thousand_lines(folder: &Path) -> Checked {
+    let clause = "// counts\nkprobe:vfs_read, kprobe:vfs_write\n/ pid > NUMBER /\n{\n  $task = curtask;\n  if \
+                  ($task->pid != 1) { @calls_NUMBER[comm, $task->real_parent->tgid] = count(); }\n  else { \
+                  printf(\"%d %s %x\\n\", pid, comm, nsecs / 1000); }\n  @size_NUMBER = hist(arg2);\n  \
+                  @last_NUMBER[tid] = nsecs;\n}\n\n";
+    let script: String = (0..91).map(|number| clause.replace("NUMBER", &number.to_string())).collect();
+    assert!(script.lines().count() > 1000);
+    let (status, said) = once(Kind::Check, script.as_bytes(), &folder.join("text.bt"))?;
+    let time = processor_time(&said)?;
+    if !status.success() || time > THOUSAND_LINES_LIMIT {
+        return Err(format!("{time} ms, {status}: {said}").into());
+    }
+    Ok(())
 }
 
 /// Milliseconds of the processor that a megabyte may take. Without optimisation everything is slower.

@@ -2,9 +2,11 @@
 
 use super::corpus;
 use super::mutate::{Random, mutant};
+use btaot_codegen::bpf::{self, CodegenError};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::format::{FormatError, format};
 use btaot_frontend::{Source, Sources, expand, parse, text};
+use btaot_semantic::program::Program;
 use btaot_semantic::{Options, Target, analyze};
 use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 pub enum Kind {
     /// Parse, render, format.
     Syntax,
-    /// Parse and check.
+    /// Parse and check, and generate code of what has no mistake.
     Check,
 }
 
@@ -127,6 +129,9 @@ impl Tries {
                         show(&analysis.later, &sources);
                         // The text form walks through the whole program.
                         assert!(analysis.program.to_string().len() < 1 << 30);
+                        if analysis.later.is_empty() {
+                            self.generate(&analysis.program);
+                        }
                         true
                     }
                     Err(problems) => {
@@ -136,6 +141,17 @@ impl Tries {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Tries {
+    /// Generates code, for which LLVM may refuse a program that needs too much stack, but nothing else.
+    fn generate(&self, program: &Program) {
+        match bpf::compile(program, &bpf::Options::new(self.target.arch())) {
+            Ok(_) | Err(CodegenError::Unsupported { .. }) => {}
+            Err(CodegenError::Llvm(message)) if message.contains("stack") => {}
+            Err(error) => panic!("{error}"),
         }
     }
 }
