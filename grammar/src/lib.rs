@@ -3,3 +3,5 @@
 pub mod manual;
 pub mod syntax;
 pub mod vocabulary;
+
+pub use btaot_abi::pattern;

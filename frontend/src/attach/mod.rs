@@ -6,6 +6,7 @@
 mod split;
 mod target;
 
+use btaot_grammar::pattern;
 use btaot_grammar::vocabulary::ProbeKind;
 
 use crate::ast::{AttachPoint, AttachTarget, Part};
@@ -76,11 +77,11 @@ pub fn matching_providers(provider: &Part) -> Vec<ProbeKind> {
     if !provider.is_wildcard() {
         return ProbeKind::lookup(&text).into_iter().collect();
     }
-    let pattern = text.to_ascii_lowercase();
+    let text = text.to_ascii_lowercase();
     ProbeKind::ALL
         .iter()
         .copied()
-        .filter(|kind| matches(pattern.as_bytes(), kind.name().as_bytes()))
+        .filter(|kind| pattern::matches(text.as_bytes(), kind.name().as_bytes()))
         .collect()
 }
 
@@ -105,34 +106,6 @@ fn resolve(parts: &[Part], span: Span) -> Result<AttachTarget> {
         return Err(Box::new(problem));
     };
     target::target(*kind, &parts[1..], span)
-}
-
-/// Whether a pattern with `*`, `?` and `[…]` matches a whole name.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.first(), name.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => matches(&pattern[1..], name) || (!name.is_empty() && matches(pattern, &name[1..])),
-        (Some(b'?'), Some(_)) => matches(&pattern[1..], &name[1..]),
-        (Some(b'['), Some(letter)) => {
-            let Some(end) = pattern.iter().position(|byte| *byte == b']') else { return false };
-            let (negated, set) = match &pattern[1..end] {
-                [b'!', set @ ..] => (true, set),
-                set => (false, set),
-            };
-            in_set(set, *letter) != negated && matches(&pattern[end + 1..], &name[1..])
-        }
-        (Some(expected), Some(letter)) => expected == letter && matches(&pattern[1..], &name[1..]),
-        _ => false,
-    }
-}
-
-/// Whether a letter is in the set between brackets: single letters and ranges `a-z`.
-fn in_set(set: &[u8], letter: u8) -> bool {
-    match set {
-        [low, b'-', high, rest @ ..] => (*low..=*high).contains(&letter) || in_set(rest, letter),
-        [one, rest @ ..] => *one == letter || in_set(rest, letter),
-        [] => false,
-    }
 }
 
 #[cfg(test)]
