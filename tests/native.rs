@@ -1,6 +1,7 @@
 //! eBPF objects as native code: `btaot build` and `btaot run`.
 
 mod elf;
+mod faults;
 mod features;
 mod fuzz;
 mod generator;
@@ -22,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         objects::trials(),
         features::trials(),
         outputs::trials(),
+        faults::trials(),
         hostile::trials(),
         random::trials(),
         joins::trials(),

@@ -1,16 +1,21 @@
 //! What objects may contain: maps of each kind, older forms, references to the kernel, CO-RE.
 
 use super::elf;
-use super::objects::{compile_bpf, expect_output, run};
+use super::objects::{compile_bpf, compile_bpf_for, expect_output, run};
 use crate::support::policy::{self, Need};
-use crate::support::{Checked, text};
+use crate::support::{Checked, process, text};
 use libtest_mimic::Trial;
+use std::fmt::Write;
 use std::path::Path;
+use std::process::Command;
 
 pub fn trials() -> Vec<Trial> {
     let rows: [(_, &[Need], policy::Check); _] = [
         ("maps_of_every_kind", &[], maps_of_every_kind),
         ("dump_shows_every_kind", &[], dump_shows_every_kind),
+        ("variables_and_functions_of_every_version", &[], variables_and_functions_of_every_version),
+        ("signed_numbers", &[], signed_numbers),
+        ("seventy_thousand_instructions", &[], seventy_thousand_instructions),
         ("legacy_maps_and_packet_loads", &[], legacy_maps_and_packet_loads),
         ("what_only_the_kernel_has_is_named", &[], what_only_the_kernel_has_is_named),
         ("core_relocations_of_every_kind", &[], core_relocations_of_every_kind),
@@ -69,6 +74,84 @@ fn dump_shows_every_kind(folder: &Path) -> Checked {
             return Err(format!("{program}: no {expected:?} in\n{}", finished.stdout).into());
         }
     }
+    Ok(())
+}
+
+/// `data.bpf.c` derives the results.
+fn variables_and_functions_of_every_version(folder: &Path) -> Checked {
+    let memory = file(folder, "memory", &[1, 8])?;
+    for version in ["v1", "v2", "v3", "v4"] {
+        let object = compile_bpf_for("data", version, folder)?;
+        let atomics = if version < "v3" { 89_000_000 } else { 106_498_988 };
+        let cases = [
+            ("strings", u64::from(b'n')),
+            ("pointers", 8),
+            ("own_sections", 131),
+            ("functions", 4),
+            ("formatted", 7000 + u64::from(b'4')),
+            ("frames", 606),
+            ("atomics", atomics),
+        ];
+        for (program, expected) in cases {
+            expect_output(&object, program, &[&memory], expected)
+                .map_err(|error| format!("{version}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn signed_numbers(folder: &Path) -> Checked {
+    let object = compile_bpf_for("data", "v4", folder)?;
+    // -101 / -2 = 50, remainder -1; -101 by zero.
+    for (bytes, expected) in [([0x9b, 8], 49_999), ([0x9b, 10], -101)] {
+        let memory = file(folder, "memory", &bytes)?;
+        expect_output(&object, "signed_numbers", &[&memory], expected as i64 as u64)?;
+    }
+    Ok(())
+}
+
+/// What clang makes of statements without loops; what they compute is computed here as well. (A single function of
+/// such a size, which clang needs minutes for, is among the random programs.)
+fn seventy_thousand_instructions(folder: &Path) -> Checked {
+    const FUNCTIONS: u64 = 35;
+    const STATEMENTS: u64 = 200;
+    let (mut functions, mut calls) = (String::new(), String::new());
+    let (mut x, memory) = (1_u64, [3_u8, 5, 7, 11]);
+    for function in 0..FUNCTIONS {
+        let _ = writeln!(
+            functions,
+            "static __attribute__((noinline)) u64 f{function}(volatile unsigned char *memory, u64 x)\n{{"
+        );
+        let _ = writeln!(calls, "    x = f{function}(memory, x);");
+        for index in 0..STATEMENTS {
+            let (factor, byte, mask) = (index % 97 + 3, index % 4, index % 5 + 1);
+            let (one, other) = ("x ^= x >> 7", format!("x += {}", index + function));
+            let _ = writeln!(
+                functions,
+                "    x = x * {factor} + memory[{byte}]; if (x & {mask}) {one}; else {other};"
+            );
+            x = x.wrapping_mul(factor).wrapping_add(u64::from(memory[byte as usize]));
+            x = if x & mask != 0 { x ^ x >> 7 } else { x.wrapping_add(index + function) };
+        }
+        functions.push_str("    return x;\n}\n");
+    }
+    let source = folder.join("large.bpf.c");
+    let text = format!(
+        "typedef unsigned long long u64;\n{functions}__attribute__((section(\"xdp\"), used)) u64 large(volatile unsigned \
+         char *memory)\n{{\n    u64 x = 1;\n{calls}    return x;\n}}\n"
+    );
+    std::fs::write(&source, text)?;
+    let object = folder.join("large.o");
+    let mut clang = Command::new("clang-19");
+    clang.args(["-O1", "-target", "bpf", "-mcpu=v4", "-c"]).arg(&source).arg("-o").arg(&object);
+    process::run(&mut clang)?.expect_code(0)?;
+    let bytes = std::fs::read(&object)?;
+    let count = (elf::section(&bytes, "xdp")?.len() + elf::section(&bytes, ".text")?.len()) / 8;
+    if count < 70_000 {
+        return Err(format!("only {count} instructions").into());
+    }
+    let memory = file(folder, "memory", &memory)?;
+    expect_output(&object, "large", &[&memory], x)?;
     Ok(())
 }
 

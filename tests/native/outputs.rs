@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         ("link_failures_are_shown", &[], link_failures_are_shown),
         ("folders_are_made_or_refused", &[], folders_are_made_or_refused),
         ("tools_are_objects_too", &[], tools_are_objects_too),
+        ("two_builds_give_identical_bytes", &[], two_builds_give_identical_bytes),
         ("repeat_prints_the_time", &[], repeat_prints_the_time),
     ];
     policy::table("native::outputs", clang, rows)
@@ -245,6 +246,18 @@ fn tools_are_objects_too(folder: &Path) -> Checked {
         if !finished.stdout.starts_with("Output: 0\n3 runs, ") || !has_entry {
             return Err(format!("{}: {finished:?}", object.display()).into());
         }
+    }
+    Ok(())
+}
+
+fn two_builds_give_identical_bytes(folder: &Path) -> Checked {
+    let object = compile_bpf("shapes", folder)?;
+    let build = || -> Result<Vec<u8>, String> {
+        build(folder, &object, &["--combined"])?.expect_code(0)?;
+        read(&folder.join("out/shapes.v3.bpf.native.o"))
+    };
+    if build()? != build()? {
+        return Err("the bytes differ".into());
     }
     Ok(())
 }

@@ -32,13 +32,13 @@ pub fn trials() -> Vec<Trial> {
 
 fn agree_here(folder: &Path) -> Checked {
     for level in ["0", "3"] {
-        agree(folder, &["-O", level], Command::new)?;
+        agree(folder, &programs(), &["-O", level], Command::new)?;
     }
     Ok(())
 }
 
 fn agree_on_arm(folder: &Path) -> Checked {
-    agree(folder, &["--arch", "aarch64"], |program| {
+    agree(folder, &programs(), &["--arch", "aarch64"], |program| {
         let mut emulator = Command::new("qemu-aarch64-static");
         emulator.arg(program);
         emulator
@@ -62,7 +62,7 @@ fn interpreters_agree(_: &Path) -> Checked {
     Ok(())
 }
 
-/// Runs each program by BPF_PROG_TEST_RUN. The file system that its objects are pinned in goes away with the shell.
+/// Native code, the interpreter and the kernel, by BPF_PROG_TEST_RUN, on the same programs. The file system that its objects are pinned in goes away with the shell.
 fn agree_with_kernel(folder: &Path) -> Checked {
     let mut dice = Dice(0xbb67_ae85_84ca_a73b);
     let mut expected = Vec::new();
@@ -71,6 +71,8 @@ fn agree_with_kernel(folder: &Path) -> Checked {
         std::fs::write(folder.join(format!("{index}.o")), elf::of_filter(&code[8..], &memory())?)?;
         expected.push((interpreter::run(&code, &memory())?, code));
     }
+    let codes: Vec<Vec<u8>> = expected.iter().map(|(_, code)| code.clone()).collect();
+    agree(folder, &codes, &[], Command::new)?;
     std::fs::write(folder.join("packet"), [0; MEMORY])?;
     let script = "mkdir pins && mount -t bpf bpf pins && i=0
         while [ $i -lt \"$0\" ]; do
@@ -104,9 +106,18 @@ fn memory() -> Vec<u8> {
     (0..MEMORY).map(|index| (index * 37 + 11) as u8).collect()
 }
 
-fn agree(folder: &Path, options: &[&str], start: impl Fn(PathBuf) -> Command) -> Checked {
+fn programs() -> Vec<Vec<u8>> {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
-    let programs: Vec<Vec<u8>> = (0..PROGRAMS).map(|_| program(&mut dice, Rules::Any)).collect();
+    (0..PROGRAMS).map(|_| program(&mut dice, Rules::Any)).collect()
+}
+
+/// Compares native code, which `start` runs, with the interpreter.
+fn agree(
+    folder: &Path,
+    programs: &[Vec<u8>],
+    options: &[&str],
+    start: impl Fn(PathBuf) -> Command,
+) -> Checked {
     let (mut declarations, mut calls, mut expected) = (String::new(), String::new(), String::new());
     for (index, code) in programs.iter().enumerate() {
         let _ = writeln!(declarations, "uint64_t p{index}(void *, uint64_t);");
@@ -123,7 +134,7 @@ fn agree(folder: &Path, options: &[&str], start: impl Fn(PathBuf) -> Command) ->
     );
     let (source, object) = (folder.join("main.c"), folder.join("random.o"));
     std::fs::write(&source, driver)?;
-    std::fs::write(&object, elf::of_programs(&programs)?)?;
+    std::fs::write(&object, elf::of_programs(programs)?)?;
     let mut build = btaot();
     build.args(["build", "--combined", "--link", "static"]).args(options).arg("--with").arg(&source);
     process::run(build.arg("-o").arg(folder).arg(&object))?.expect_code(0)?;

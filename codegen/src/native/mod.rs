@@ -40,6 +40,7 @@ use btaot_abi::arch::Arch;
 use debug::Debug;
 use inkwell::builder::BuilderError;
 use inkwell::module::Linkage;
+use inkwell::values::FunctionValue;
 use insn::Op;
 use lift::Signature;
 use std::collections::BTreeMap;
@@ -51,6 +52,10 @@ use unit::Unit;
 
 /// Functions of more instructions are compiled by passes whose time is linear: LLVM's usual ones take minutes.
 const HUGE: usize = 12_000;
+
+/// In objects of so many instructions, functions of more than this are not made part of their callers: the one large
+/// function that LLVM would make of them is what [`HUGE`] is about.
+const SMALL: usize = 100;
 
 /// The symbol of a program that is alone in its object.
 pub const MAIN: &str = "bpf_main";
@@ -177,7 +182,8 @@ pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result
     }
     unit.keep_data();
     unit.debug.finish();
-    let (level, machine) = if code.largest > HUGE {
+    code.keep_apart(&unit);
+    let (level, machine) = if code.largest() > HUGE {
         let quick = Options { level: 0, ..options.clone() };
         (None, native::target_machine(&quick).map_err(NativeError::Llvm)?)
     } else {
@@ -195,20 +201,40 @@ pub fn compile(input: &Input<'_>, entry: Entry<'_>, options: &Options) -> Result
 }
 
 /// The sections of an object, decoded when a function of theirs is first lifted.
-struct Decoded<'a> {
+struct Decoded<'a, 'ctx> {
     object: &'a Object,
     sections: BTreeMap<usize, Vec<Option<Op>>>,
-    /// Instructions of the largest function so far.
-    largest: usize,
+    /// The functions so far, with their instructions' number.
+    sizes: Vec<(FunctionValue<'ctx>, usize)>,
 }
 
-impl<'a> Decoded<'a> {
+impl<'a, 'ctx> Decoded<'a, 'ctx> {
     fn new(object: &'a Object) -> Self {
-        Self { object, sections: BTreeMap::new(), largest: 0 }
+        Self { object, sections: BTreeMap::new(), sizes: Vec::new() }
+    }
+
+    /// Instructions of the largest function.
+    fn largest(&self) -> usize {
+        self.sizes.iter().map(|(_, size)| *size).max().unwrap_or_default()
+    }
+
+    /// In a large object, keeps the functions apart.
+    fn keep_apart(&self, unit: &Unit<'_, 'ctx>) {
+        let total: usize = self.sizes.iter().map(|(_, size)| *size).sum();
+        for (function, size) in &self.sizes {
+            if total > HUGE && *size > SMALL {
+                unit.forbid_inlining(*function);
+            }
+        }
     }
 
     /// Lifts a program and all functions that it refers to and that have no code yet.
-    fn program(&mut self, unit: &mut Unit<'a, '_>, program: &Program, name: &str) -> Result<(), NativeError> {
+    fn program(
+        &mut self,
+        unit: &mut Unit<'a, 'ctx>,
+        program: &Program,
+        name: &str,
+    ) -> Result<(), NativeError> {
         let function = unit.define(name, unit.program_type(), Linkage::External);
         self.function(unit, &program.name, (program.place, function), Signature::Program)?;
         loop {
@@ -222,11 +248,11 @@ impl<'a> Decoded<'a> {
         }
     }
 
-    fn function<'ctx>(
+    fn function(
         &mut self,
         unit: &mut Unit<'a, 'ctx>,
         program: &str,
-        (place, function): (Place, inkwell::values::FunctionValue<'ctx>),
+        (place, function): (Place, FunctionValue<'ctx>),
         signature: Signature,
     ) -> Result<(), NativeError> {
         let code = &self.object.code[place.section];
@@ -242,7 +268,7 @@ impl<'a> Decoded<'a> {
         let ops = &self.sections[&place.section];
         let flow = flow::trace(ops, place.slot, code.bounds(place.slot)).map_err(invalid)?;
         let size = flow.blocks.iter().map(|block| block.slots.len()).sum();
-        self.largest = self.largest.max(size);
+        self.sizes.push((function, size));
         lift::lift(unit, function, place, signature, (ops, &flow))?;
         Ok(())
     }

@@ -118,6 +118,11 @@ impl<'u, 'ctx> Unit<'u, 'ctx> {
         function
     }
 
+    /// Keeps a function apart from its callers.
+    pub fn forbid_inlining(&self, function: FunctionValue<'ctx>) {
+        self.attribute(function, "noinline", 0);
+    }
+
     fn attribute(&self, function: FunctionValue<'ctx>, name: &str, value: u64) {
         let kind = Attribute::get_named_enum_kind_id(name);
         function.add_attribute(AttributeLoc::Function, self.context.create_enum_attribute(kind, value));
