@@ -11,7 +11,7 @@ use btaot_semantic::{Analysis, Options, Target};
 use crate::cli::{Check, MessageFormat};
 use crate::failure::Failure;
 use crate::input::{self, Outcome, each};
-use crate::output;
+use crate::{headers, output};
 
 /// Runs the subcommand.
 pub fn run(arguments: &Check) -> ExitCode {
@@ -24,10 +24,19 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
     let mut sources = Sources::new();
     let file = sources.add(name, bytes);
     let options = Options { allow_unsafe: arguments.allow_unsafe };
-    let found = btaot_frontend::parse(sources.get(file))
-        .and_then(|script| btaot_frontend::expand(script, &mut sources))
-        .and_then(|script| btaot_semantic::analyze(&script, &sources, target, &options));
-    let mut diagnostics = found.map_or_else(|problems| problems, messages);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut diagnostics = match btaot_frontend::parse(sources.get(file)) {
+        Err(problems) => problems,
+        Ok(mut script) => {
+            let (headers, mut found) =
+                headers::read(&mut script, &mut sources, folder, &arguments.includes, target);
+            let analysis = btaot_frontend::expand(script, &mut sources).and_then(|script| {
+                btaot_semantic::analyze(&script, &sources, target, headers.as_ref(), &options)
+            });
+            found.extend(analysis.map_or_else(|problems| problems, messages));
+            found
+        }
+    };
     for diagnostic in &mut diagnostics {
         // The compiler only takes note of it, because the tool may run elsewhere.
         if diagnostic.code == Code::AbsentHere {

@@ -91,6 +91,20 @@ pub struct Compile {
     #[arg(long = "feature", value_name = "±NAME", allow_hyphen_values = true,
           value_parser = parse_feature)]
     pub features: Vec<(KernelFeature, bool)>,
+    /// Headers of `#include`
+    #[command(flatten)]
+    pub includes: Includes,
+}
+
+/// Where headers are.
+#[derive(Debug, Args)]
+pub struct Includes {
+    /// Look for headers in this folder too
+    #[arg(short = 'I', value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
+    /// Read this header before the script's own
+    #[arg(long = "include", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// A stage that `--emit` shows.
@@ -141,6 +155,9 @@ pub struct Check {
     /// Reject scripts for their warnings, too
     #[arg(long, value_name = "KIND")]
     pub deny: Option<Deny>,
+    /// Headers of `#include`
+    #[command(flatten)]
+    pub includes: Includes,
 }
 
 /// How `check` writes its messages.

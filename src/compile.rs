@@ -16,7 +16,7 @@ use btaot_semantic::{Options, Target};
 
 use crate::cli::{Compile, Stage};
 use crate::failure::Failure;
-use crate::{SHIM, input, output};
+use crate::{SHIM, headers, input, output};
 
 /// Name of the tool made from `-e` or from standard input.
 const DEFAULT_NAME: &str = "a.bt.out";
@@ -26,14 +26,20 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let input = Input::read(arguments)?;
     let mut sources = Sources::new();
     let file = sources.add(input.name.clone(), input.bytes);
-    let script = btaot_frontend::parse(sources.get(file)).map_err(|errors| reject(&sources, &errors))?;
+    let mut script = btaot_frontend::parse(sources.get(file)).map_err(|errors| reject(&sources, &errors))?;
     if arguments.emit == Some(Stage::Ast) {
         return show(arguments, btaot_frontend::text::script(&script, &sources));
     }
-    let script = btaot_frontend::expand(script, &mut sources).map_err(|errors| reject(&sources, &errors))?;
     let target = Target::live();
+    let folder = input.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    let (headers, found) = headers::read(&mut script, &mut sources, folder, &arguments.includes, &target);
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(reject(&sources, &found));
+    }
+    report(&sources, &found);
+    let script = btaot_frontend::expand(script, &mut sources).map_err(|errors| reject(&sources, &errors))?;
     let options = Options { allow_unsafe: arguments.allow_unsafe };
-    let analysis = btaot_semantic::analyze(&script, &sources, &target, &options)
+    let analysis = btaot_semantic::analyze(&script, &sources, &target, headers.as_ref(), &options)
         .map_err(|errors| reject(&sources, &errors))?;
     report(&sources, &analysis.warnings);
     if !analysis.later.is_empty() {

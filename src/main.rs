@@ -9,6 +9,7 @@ mod ebpf;
 mod explain;
 mod failure;
 mod fmt;
+mod headers;
 mod help;
 mod input;
 mod inspect;

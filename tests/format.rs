@@ -92,7 +92,7 @@ fn compile_for(text: &[u8], target: &Target) -> Outcome {
     let file = sources.add("script.bt", text);
     let found = parse(sources.get(file))
         .and_then(|script| expand(script, &mut sources))
-        .and_then(|script| analyze(&script, &sources, target, &Options { allow_unsafe: true }));
+        .and_then(|script| analyze(&script, &sources, target, None, &Options { allow_unsafe: true }));
     let messages = |found: Vec<btaot_frontend::Diagnostic>| -> Vec<_> {
         found.into_iter().map(|found| (found.code.number(), found.message)).collect()
     };

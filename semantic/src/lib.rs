@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod fold;
+pub mod headers;
 mod location;
 mod plan;
 mod probes;
@@ -21,6 +22,7 @@ use btaot_abi::Bytes;
 use btaot_frontend::diagnostic::unfold;
 use btaot_frontend::{Code, Diagnostic, Sources, ast};
 
+pub use headers::Headers;
 pub use target::Target;
 
 use program::Program;
@@ -52,6 +54,7 @@ pub fn analyze(
     script: &ast::Script,
     sources: &Sources,
     target: &Target,
+    headers: Option<&Headers>,
     options: &Options,
 ) -> Result<Analysis, Vec<Diagnostic>> {
     let unfolded = |diagnostics: Vec<Diagnostic>| -> Vec<Diagnostic> {
@@ -79,7 +82,7 @@ fn analyze_folded(
     refuse_unsupported(script, &mut diagnostics);
     let (clauses, findings) = probes::clauses(script, sources, options);
     diagnostics.extend(findings.diagnostics);
-    let (mut catalog, problems) = Catalog::new(target, &script.c_items);
+    let (mut catalog, problems) = Catalog::new(target, headers, &script.c_items);
     diagnostics.extend(problems);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);

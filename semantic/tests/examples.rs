@@ -5,6 +5,9 @@ use btaot_frontend::{Code, Sources, expand, parse};
 use btaot_semantic::target::Fixture;
 use btaot_semantic::{Options, Target, analyze};
 
+/// Files are read by the command line, and these are its messages.
+const OF_FILES: [Code; 1] = [Code::MissingInclude];
+
 /// What may be found besides: parts of the language that cannot be compiled yet, and facts on a machine of which
 /// nothing is known.
 const OF_THE_MACHINE: [Code; 3] = [Code::NotSupportedYet, Code::MissingTypeInformation, Code::AbsentHere];
@@ -15,7 +18,7 @@ fn found(text: &str) -> Vec<Code> {
     let target = Target::fixture(Arch::X86_64, Fixture::new());
     let result = parse(sources.get(file))
         .and_then(|script| expand(script, &mut sources))
-        .and_then(|script| analyze(&script, &sources, &target, &Options::default()));
+        .and_then(|script| analyze(&script, &sources, &target, None, &Options::default()));
     let diagnostics = result.map_or_else(|problems| problems, |analysis| analysis.warnings);
     diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
 }
@@ -23,7 +26,7 @@ fn found(text: &str) -> Vec<Code> {
 #[test]
 fn wrong_and_right_examples_differ_in_their_problem() {
     let mut problems = Vec::new();
-    for code in Code::ALL {
+    for code in Code::ALL.iter().filter(|code| !OF_FILES.contains(code)) {
         let explanation = code.explain();
         let of_the_machine = |code: &Code| OF_THE_MACHINE.contains(code);
         if !explanation.wrong.is_empty() {

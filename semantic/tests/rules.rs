@@ -28,7 +28,7 @@ fn analysis(script: &str) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>>
     let mut sources = Sources::new();
     let file = sources.add("stdin", script);
     let tree = btaot_frontend::expand(btaot_frontend::parse(sources.get(file))?, &mut sources)?;
-    analyze(&tree, &sources, &target, &Options::default())
+    analyze(&tree, &sources, &target, None, &Options::default())
         .map(|analysis| (analysis.program, analysis.warnings))
 }
 

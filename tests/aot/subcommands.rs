@@ -95,7 +95,9 @@ fn fmt_changes_no_instruction(folder: &Path) -> Checked {
         let instructions = |name: &str, text: &str| -> Result<String, String> {
             std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;
             let command = &mut btaot();
-            let command = command.current_dir(folder).args(&options).args(["--emit", "bpf", name]);
+            let headers = script.parent().unwrap_or(Path::new("."));
+            let command = command.current_dir(folder).args(&options).arg("-I").arg(headers);
+            let command = command.args(["--emit", "bpf", name]);
             process::run(command)?.expect_code(0).map(|finished| finished.stdout)
         };
         let text = directives::with_programs(&std::fs::read_to_string(&script)?)?;

@@ -122,7 +122,7 @@ impl Tries {
                 let options = Options { allow_unsafe: bytes.len().is_multiple_of(2) };
                 let found = parse(sources.get(file))
                     .and_then(|script| expand(script, &mut sources))
-                    .and_then(|script| analyze(&script, &sources, &self.target, &options));
+                    .and_then(|script| analyze(&script, &sources, &self.target, None, &options));
                 match found {
                     Ok(analysis) => {
                         show(&analysis.warnings, &sources);

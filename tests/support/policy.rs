@@ -33,8 +33,9 @@ impl Need {
             "btf" => Need::KernelBtf,
             "tracefs" => Need::Tracefs,
             "kprobes" => Need::Kprobes,
+            "clang" => Need::Program("clang-19"),
             _ => {
-                return Err(format!("unknown need '{name}': root, btf, tracefs or kprobes"));
+                return Err(format!("unknown need '{name}': root, btf, tracefs, kprobes or clang"));
             }
         })
     }

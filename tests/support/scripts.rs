@@ -35,7 +35,9 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
     std::fs::write(&copy, directives::with_programs(&text)?).map_err(|error| error.to_string())?;
     let tool = folder.join("tool");
     let options = directives(script)?.compile;
-    process::run(compiler::btaot().args(options).arg(&copy).arg("-o").arg(&tool))?
+    // A script finds its headers where it was written.
+    let folder = script.parent().unwrap_or(Path::new("."));
+    process::run(compiler::btaot().args(options).arg("-I").arg(folder).arg(&copy).arg("-o").arg(&tool))?
         .expect_code(0)
         .map_err(|error| format!("compiling {}: {error}", script.display()))?;
     Ok(tool)

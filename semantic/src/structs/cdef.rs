@@ -47,13 +47,8 @@ struct Cursor {
 impl Definer<'_, '_> {
     fn item(&mut self, item: &CItem) {
         match item {
-            CItem::Include { span, .. } => {
-                let message = "#include is not supported yet";
-                let hint =
-                    "kernel types come from BTF without any #include; define other types in the script";
-                self.diagnostics
-                    .push(Diagnostic::error(Code::NotSupportedYet, *span, message).with_hint(hint));
-            }
+            // What headers define was looked up before the script is checked.
+            CItem::Include { .. } => {}
             CItem::Define(define) if define.parameters.is_some() => {
                 let message = "#define with parameters is not supported yet";
                 self.diagnostics.push(Diagnostic::error(Code::NotSupportedYet, define.span, message));

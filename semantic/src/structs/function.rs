@@ -3,7 +3,7 @@
 use btaot_abi::Bytes;
 use btaot_btf::{Kind, TypeId};
 
-use super::Catalog;
+use super::{Catalog, Whose};
 use crate::target::matches;
 use crate::types::Type;
 
@@ -42,7 +42,8 @@ impl Catalog<'_> {
         for (name, ty) in members {
             match name.is_empty() {
                 true => fields.extend(self.union_member(ty)),
-                false => fields.push((Bytes::from(name.as_str()), self.import(ty).unwrap_or(Type::Void))),
+                false => fields
+                    .push((Bytes::from(name.as_str()), self.import(Whose::Kernel, ty).unwrap_or(Type::Void))),
             }
         }
         Some((fields, Type::Void))
@@ -53,7 +54,7 @@ impl Catalog<'_> {
         let btf = self.btf()?;
         let member = btf.members(btf.resolve(ty)).next()?;
         let (name, ty) = (Bytes::from(member.name), member.ty);
-        Some((name, self.import(ty).unwrap_or(Type::Void)))
+        Some((name, self.import(Whose::Kernel, ty).unwrap_or(Type::Void)))
     }
 
     fn prototype(&mut self, id: TypeId, skip: usize) -> Option<Prototype> {
@@ -63,8 +64,8 @@ impl Catalog<'_> {
             parameters.skip(skip).map(|parameter| (parameter.name.to_owned(), parameter.ty)).collect();
         let mut fields = Vec::new();
         for (name, ty) in parameters {
-            fields.push((Bytes::from(name.as_str()), self.import(ty).unwrap_or(Type::Void)));
+            fields.push((Bytes::from(name.as_str()), self.import(Whose::Kernel, ty).unwrap_or(Type::Void)));
         }
-        Some((fields, self.import(result).unwrap_or(Type::Void)))
+        Some((fields, self.import(Whose::Kernel, result).unwrap_or(Type::Void)))
     }
 }

@@ -20,6 +20,7 @@ use btaot_frontend::Diagnostic;
 use btaot_frontend::ast::{CItem, Expr as AstExpr, Tag};
 use indexmap::IndexMap;
 
+use crate::headers::Headers;
 use crate::target::Target;
 use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type};
 
@@ -31,18 +32,37 @@ pub(crate) struct Catalog<'t> {
     btf: OnceCell<Option<Btf<'t>>>,
     structs: Structs,
     sources: Vec<Source>,
-    kernel_structs: IndexMap<TypeId, StructId>,
-    kernel_enums: IndexMap<TypeId, EnumId>,
+    headers: Option<Btf<'t>>,
+    btf_structs: IndexMap<(Whose, TypeId), StructId>,
+    btf_enums: IndexMap<(Whose, TypeId), EnumId>,
     incomplete: IndexMap<(bool, Bytes), StructId>,
     script: ScriptTypes,
     formats: IndexMap<(Bytes, Bytes), Option<Vec<format::Field>>>,
 }
 
+/// Whose BTF a type is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    /// The kernel's: found again on the target.
+    Kernel,
+    /// That of included headers: fixed.
+    Headers,
+}
+
+impl Whose {
+    fn origin(self) -> Origin {
+        match self {
+            Self::Kernel => Origin::Kernel,
+            Self::Headers => Origin::Script,
+        }
+    }
+}
+
 /// Where the fields of a structure come from.
 #[derive(Clone, Debug)]
 enum Source {
-    /// The kernel's BTF.
-    Kernel(TypeId),
+    /// BTF, of the kernel or of headers.
+    Btf(Whose, TypeId),
     /// The script, which gives all fields at once, and their alignment in bytes.
     Script(u32),
     /// The records of these tracepoints.
@@ -71,14 +91,15 @@ pub(crate) enum Named {
 impl<'t> Catalog<'t> {
     /// The types of a target, with the script's definitions before them. The diagnostics say what is wrong
     /// with those.
-    pub fn new(target: &'t Target, items: &[CItem]) -> (Self, Vec<Diagnostic>) {
+    pub fn new(target: &'t Target, headers: Option<&'t Headers>, items: &[CItem]) -> (Self, Vec<Diagnostic>) {
         let mut catalog = Self {
             target,
             btf: OnceCell::new(),
             structs: Structs::default(),
             sources: Vec::new(),
-            kernel_structs: IndexMap::new(),
-            kernel_enums: IndexMap::new(),
+            headers: headers.and_then(|headers| Btf::scan(&headers.btf, None).ok()),
+            btf_structs: IndexMap::new(),
+            btf_enums: IndexMap::new(),
             incomplete: IndexMap::new(),
             script: ScriptTypes::default(),
             formats: IndexMap::new(),
@@ -108,20 +129,27 @@ impl<'t> Catalog<'t> {
         self.btf.get_or_init(|| Btf::scan(target.kernel_btf()?, None).ok()).as_ref()
     }
 
-    /// `struct X`, `union X`, `enum X`: the script's, else the kernel's.
+    fn types_of(&self, whose: Whose) -> Option<&Btf<'t>> {
+        match whose {
+            Whose::Kernel => self.btf(),
+            Whose::Headers => self.headers.as_ref(),
+        }
+    }
+
+    /// `struct X`, `union X`, `enum X`: the script's, else the kernel's, else that of a header.
     pub fn tagged(&mut self, tag: Tag, name: &str) -> Option<Type> {
         if let Some(ty) = self.script.tags.get(&(tag, name.to_owned())) {
             return Some(ty.clone());
         }
-        self.kernel_tagged(tag, name)
+        self.btf_tagged(Whose::Kernel, tag, name).or_else(|| self.btf_tagged(Whose::Headers, tag, name))
     }
 
-    /// A typedef's name: the script's, else the kernel's.
+    /// A typedef's name: the script's, else the kernel's, else that of a header.
     pub fn typedef(&mut self, name: &str) -> Option<Type> {
         if let Some(ty) = self.script.typedefs.get(name) {
             return Some(ty.clone());
         }
-        self.kernel_typedef(name)
+        self.btf_typedef(Whose::Kernel, name).or_else(|| self.btf_typedef(Whose::Headers, name))
     }
 
     /// What a bare name means among the C definitions and the kernel's enumerators.
@@ -132,7 +160,8 @@ impl<'t> Catalog<'t> {
         if let Some((id, value)) = self.script.enumerators.get(name) {
             return Some(Named::Enumerator(*id, Bytes::from(name), *value));
         }
-        let (id, value) = self.kernel_enumerator(name)?;
+        let found = self.btf_enumerator(Whose::Kernel, name);
+        let (id, value) = found.or_else(|| self.btf_enumerator(Whose::Headers, name))?;
         Some(Named::Enumerator(id, Bytes::from(name), value))
     }
 
@@ -144,7 +173,7 @@ impl<'t> Catalog<'t> {
             return u32::try_from(index).ok();
         }
         match self.sources[id.0 as usize].clone() {
-            Source::Kernel(ty) => self.add_kernel_field(id, ty, name),
+            Source::Btf(whose, ty) => self.add_btf_field(id, (whose, ty), name),
             Source::Script(_) | Source::Tracepoint(_) | Source::Incomplete => None,
         }
     }
@@ -152,7 +181,7 @@ impl<'t> Catalog<'t> {
     /// The names of all fields, for hints.
     pub fn field_names(&self, id: StructId) -> Vec<String> {
         match &self.sources[id.0 as usize] {
-            Source::Kernel(ty) => self.kernel_field_names(*ty),
+            Source::Btf(whose, ty) => self.btf_field_names(*whose, *ty),
             Source::Tracepoint(events) => self.tracepoint_field_names(events),
             Source::Script(_) | Source::Incomplete => {
                 let fields = self.structs[id].fields.iter();
@@ -222,7 +251,7 @@ impl<'t> Catalog<'t> {
             Type::Record(fields) => fields.iter().map(|(_, ty)| self.align_of(ty)).max().unwrap_or(1),
             Type::Struct(id) => match self.sources[id.0 as usize] {
                 Source::Script(align) => align,
-                Source::Kernel(_) | Source::Tracepoint(_) | Source::Incomplete => 8,
+                Source::Btf(..) | Source::Tracepoint(_) | Source::Incomplete => 8,
             },
             Type::Buf(_) | Type::Inet => 4,
             Type::Void | Type::Bool | Type::Str(_) | Type::Mac => 1,

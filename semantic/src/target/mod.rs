@@ -64,6 +64,11 @@ impl Target {
         self.arch
     }
 
+    /// Whether the kernel's types are known.
+    pub fn has_kernel_types(&self) -> bool {
+        self.kernel_btf().is_some()
+    }
+
     /// Its kernel's BTF.
     pub(crate) fn kernel_btf(&self) -> Option<&[u8]> {
         self.kernel_btf.get_or_init(|| self.facts.kernel_btf()).as_deref()
