@@ -60,7 +60,7 @@ pub fn analyze(
     let unfolded = |diagnostics: Vec<Diagnostic>| -> Vec<Diagnostic> {
         diagnostics.into_iter().map(|diagnostic| unfold(diagnostic, sources)).collect()
     };
-    match analyze_folded(script, sources, target, options) {
+    match analyze_folded(script, sources, (target, headers), options) {
         Ok(analysis) => Ok(Analysis {
             warnings: unfolded(analysis.warnings),
             later: unfolded(analysis.later),
@@ -74,7 +74,7 @@ pub fn analyze(
 fn analyze_folded(
     script: &ast::Script,
     sources: &Sources,
-    target: &Target,
+    (target, headers): (&Target, Option<&Headers>),
     options: &Options,
 ) -> Result<Analysis, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
