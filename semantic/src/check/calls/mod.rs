@@ -101,11 +101,7 @@ impl Checker<'_, '_> {
             | Function::Stats
             | Function::Hist
             | Function::Lhist
-            | Function::Tseries => {
-                let message = format!("`{}()` is only the value of a map", function.name());
-                let error = Diagnostic::error(Code::AggregationMisused, span, message);
-                self.fail(error.with_hint(format!("assign it to one: `@x = {}(…)`", function.name())))
-            }
+            | Function::Tseries => self.misplaced_aggregation(function, span),
             Function::HasKey => self.has_key(arguments, span),
             Function::Len => self.len(arguments, span),
             Function::Str => self.str(arguments, span),
@@ -157,6 +153,12 @@ impl Checker<'_, '_> {
             // All others are checked by their rows of the vocabulary, and refused when they are compiled.
             other => self.uncompiled(other, arguments, span),
         }
+    }
+
+    fn misplaced_aggregation(&mut self, function: Function, span: Span) -> Checked<Value> {
+        let message = format!("`{}()` is only the value of a map", function.name());
+        let error = Diagnostic::error(Code::AggregationMisused, span, message);
+        self.fail(error.with_hint(format!("assign it to one: `@x = {}(…)`", function.name())))
     }
 
     fn unknown_function(&mut self, name: &ast::Name, span: Span) -> Checked<Value> {
