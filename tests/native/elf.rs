@@ -53,9 +53,16 @@ pub fn hex(code: &[u8]) -> String {
 
 /// An object with a program `p0`, `p1`, … for each list of instructions, each in a section of its own.
 pub fn of_programs(programs: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    of_sections(programs.iter().enumerate().map(|(index, code)| (format!("p{index}"), code.clone())))
+}
+
+/// An object of sections with instructions and without symbols.
+pub fn of_sections<Name: Into<Vec<u8>>>(
+    sections: impl IntoIterator<Item = (Name, Vec<u8>)>,
+) -> Result<Vec<u8>, String> {
     let mut elf = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
-    for (index, code) in programs.iter().enumerate() {
-        let section = elf.add_section(Vec::new(), format!("p{index}").into_bytes(), SectionKind::Text);
+    for (name, code) in sections {
+        let section = elf.add_section(Vec::new(), name.into(), SectionKind::Text);
         elf.set_section_data(section, code, 8);
     }
     elf.write().map_err(|error| error.to_string())

@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         ("legacy_maps_and_packet_loads", &[], legacy_maps_and_packet_loads),
         ("what_only_the_kernel_has_is_named", &[], what_only_the_kernel_has_is_named),
         ("core_relocations_of_every_kind", &[], core_relocations_of_every_kind),
+        ("running_kernel_is_the_default", &[Need::KernelBtf], running_kernel_is_the_default),
         ("missing_field_is_located", &[], missing_field_is_located),
         ("missing_types_are_asked_for", &[], missing_types_are_asked_for),
     ];
@@ -211,6 +212,27 @@ fn core_relocations_of_every_kind(folder: &Path) -> Checked {
     ];
     for (program, expected) in cases {
         expect_output(&object, program, &[&memory, "--btf", &types], expected)?;
+    }
+    Ok(())
+}
+
+/// The program knows a `task_struct` of one field at 0; no kernel has it there, or one so small.
+fn running_kernel_is_the_default(folder: &Path) -> Checked {
+    let source = folder.join("task.bpf.c");
+    let text = "struct task_struct { int tgid; } __attribute__((preserve_access_index));\n\
+        __attribute__((section(\"xdp\"), used)) unsigned long long task(struct task_struct *t)\n\
+        {\n    unsigned long long size = __builtin_preserve_type_info(*t, 1);\n\
+        return (size << 32) + __builtin_preserve_field_info(t->tgid, 0);\n}\n";
+    std::fs::write(&source, text)?;
+    let object = folder.join("task.o");
+    let mut clang = Command::new("clang-19");
+    clang.args(["-O2", "-g", "-target", "bpf", "-c"]).arg(&source).arg("-o").arg(&object);
+    process::run(&mut clang)?.expect_code(0)?;
+    let finished = run(&object, &[])?.expect_code(0)?;
+    let number = finished.stdout.trim_start_matches("Output: ").trim_end().parse::<u64>()?;
+    let (size, offset) = (number >> 32, number & 0xffff_ffff);
+    if size < 1000 || offset == 0 || offset >= size {
+        return Err(format!("tgid at {offset} of {size} bytes").into());
     }
     Ok(())
 }

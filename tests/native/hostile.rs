@@ -78,6 +78,8 @@ pub fn trials() -> Vec<Trial> {
         ("other_files", &[], other_files_are_refused),
         ("big_endian_objects", clang, big_endian_objects_are_refused),
         ("calls_of_data", clang, calls_of_data_are_refused),
+        ("maps_without_types", clang, maps_without_types_are_refused),
+        ("programs_of_one_file_name", &[], programs_of_one_file_name_are_refused),
         ("huge_variables", clang, huge_variables_are_refused),
         ("relocation_far_outside", clang, relocation_far_outside_is_refused),
     ];
@@ -140,6 +142,27 @@ fn big_endian_objects_are_refused(folder: &Path) -> Checked {
     process::run(&mut clang)?.expect_code(0)?;
     let expected = "a big-endian eBPF object: native code is made for little-endian hosts; compile it with `-target bpfel`";
     text::expect_equal("big-endian", expected, &refusal(&object)?)?;
+    Ok(())
+}
+
+fn maps_without_types_are_refused(folder: &Path) -> Checked {
+    let object = folder.join("plain.o");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native/shapes.bpf.c");
+    let mut clang = Command::new("clang-19");
+    clang.args(["-O2", "-target", "bpf", "-c"]).arg(source).arg("-o").arg(&object);
+    process::run(&mut clang)?.expect_code(0)?;
+    let expected = "map `counts` is defined by its type, and the file has no BTF that describes it";
+    text::expect_equal("maps without BTF", expected, &refusal(&object)?)?;
+    Ok(())
+}
+
+fn programs_of_one_file_name_are_refused(folder: &Path) -> Checked {
+    let object = folder.join("two.o");
+    let exit = elf::insn(0x95, 0, 0, 0, 0).to_vec();
+    std::fs::write(&object, elf::of_sections([("p/0", exit.clone()), ("p_0", exit)])?)?;
+    let expected = "two programs would both be written to p_0.o; use --combined";
+    text::expect_equal("two programs", expected, &refusal(&object)?)?;
+    process::run(btaot().args(["build", "--combined"]).arg(&object).arg("-o").arg(folder))?.expect_code(0)?;
     Ok(())
 }
 

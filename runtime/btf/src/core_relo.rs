@@ -363,6 +363,10 @@ fn compatible((local, left): (&Btf<'_>, TypeId), (target, right): (&Btf<'_>, Typ
             compatible((local, left), (target, right))
         }
         (Def::Struct { .. } | Def::Union { .. }, Def::Struct { .. } | Def::Union { .. }) => true,
+        (Def::Enum { .. }, Def::Enum { .. }) => {
+            let names = [local.name(local.resolve(left)), target.name(target.resolve(right))].map(essential);
+            names[0] == names[1] || names.contains(&"")
+        }
         (left, right) => std::mem::discriminant(&left) == std::mem::discriminant(&right),
     }
 }
