@@ -10,6 +10,7 @@ use btaot_semantic::{Analysis, Options, Target};
 
 use crate::cli::{Check, MessageFormat};
 use crate::failure::Failure;
+use crate::files::Disk;
 use crate::input::{self, Outcome, each};
 use crate::{headers, output};
 
@@ -25,16 +26,14 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
     let file = sources.add(name, bytes);
     let options = Options { allow_unsafe: arguments.allow_unsafe };
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut diagnostics = match btaot_frontend::parse(sources.get(file)) {
+    let mut diagnostics = match btaot_frontend::load(file, path, &mut sources, &Disk) {
         Err(problems) => problems,
-        Ok(mut script) => {
-            let (headers, mut found) =
-                headers::read(&mut script, &mut sources, folder, &arguments.includes, target);
-            let analysis = btaot_frontend::expand(script, &mut sources).and_then(|script| {
-                btaot_semantic::analyze(&script, &sources, target, headers.as_ref(), &options)
-            });
+        Ok(mut loaded) => {
+            let script = &mut loaded.script;
+            let (headers, mut found) = headers::read(script, &mut sources, folder, &arguments.includes, target);
+            let analysis = btaot_semantic::analyze(script, &sources, target, headers.as_ref(), &options);
             found.extend(analysis.map_or_else(|problems| problems, messages));
-            found
+            [loaded.warnings, found].concat()
         }
     };
     for diagnostic in &mut diagnostics {

@@ -16,6 +16,7 @@ use btaot_semantic::{Options, Target};
 
 use crate::cli::{Compile, Stage};
 use crate::failure::Failure;
+use crate::files::Disk;
 use crate::{SHIM, headers, input, output};
 
 /// Name of the tool made from `-e` or from standard input.
@@ -26,20 +27,23 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let input = Input::read(arguments)?;
     let mut sources = Sources::new();
     let file = sources.add(input.name.clone(), input.bytes);
-    let mut script = btaot_frontend::parse(sources.get(file)).map_err(|errors| reject(&sources, &errors))?;
     if arguments.emit == Some(Stage::Ast) {
+        let script = btaot_frontend::parse(sources.get(file)).map_err(|errors| reject(&sources, &errors))?;
         return show(arguments, btaot_frontend::text::script(&script, &sources));
     }
+    let path = input.path.as_deref().unwrap_or(Path::new(""));
+    let mut loaded =
+        btaot_frontend::load(file, path, &mut sources, &Disk).map_err(|errors| reject(&sources, &errors))?;
+    report(&sources, &loaded.warnings);
     let target = Target::live();
     let folder = input.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-    let (headers, found) = headers::read(&mut script, &mut sources, folder, &arguments.includes, &target);
+    let (headers, found) = headers::read(&mut loaded.script, &mut sources, folder, &arguments.includes, &target);
     if found.iter().any(Diagnostic::is_error) {
         return Err(reject(&sources, &found));
     }
     report(&sources, &found);
-    let script = btaot_frontend::expand(script, &mut sources).map_err(|errors| reject(&sources, &errors))?;
     let options = Options { allow_unsafe: arguments.allow_unsafe };
-    let analysis = btaot_semantic::analyze(&script, &sources, &target, headers.as_ref(), &options)
+    let analysis = btaot_semantic::analyze(&loaded.script, &sources, &target, headers.as_ref(), &options)
         .map_err(|errors| reject(&sources, &errors))?;
     report(&sources, &analysis.warnings);
     if !analysis.later.is_empty() {

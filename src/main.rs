@@ -8,6 +8,7 @@ mod completions;
 mod ebpf;
 mod explain;
 mod failure;
+mod files;
 mod fmt;
 mod headers;
 mod help;

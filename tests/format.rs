@@ -8,11 +8,12 @@ use crate::fuzz::corpus;
 use crate::support::{policy, text};
 use btaot_codegen::bpf;
 use btaot_frontend::format::format;
-use btaot_frontend::{Sources, expand, parse};
+use btaot_frontend::{NoFiles, Sources, load};
 use btaot_semantic::{Options, Target, analyze};
 use libtest_mimic::Trial;
 use object::{Object, ObjectSection};
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Tests between which the texts are divided, so that they use all processors.
@@ -90,9 +91,8 @@ fn compile(text: &[u8]) -> Outcome {
 fn compile_for(text: &[u8], target: &Target) -> Outcome {
     let mut sources = Sources::new();
     let file = sources.add("script.bt", text);
-    let found = parse(sources.get(file))
-        .and_then(|script| expand(script, &mut sources))
-        .and_then(|script| analyze(&script, &sources, target, None, &Options { allow_unsafe: true }));
+    let found = load(file, Path::new("script.bt"), &mut sources, &NoFiles)
+        .and_then(|loaded| analyze(&loaded.script, &sources, target, None, &Options { allow_unsafe: true }));
     let messages = |found: Vec<btaot_frontend::Diagnostic>| -> Vec<_> {
         found.into_iter().map(|found| (found.code.number(), found.message)).collect()
     };

@@ -8,11 +8,12 @@ pub mod cdef;
 pub mod diagnostic;
 mod expand;
 pub mod format;
+pub mod import;
 mod parse;
 pub mod source;
 pub mod text;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use expand::expand;
+pub use import::{Files, Loaded, NoFiles, load};
 pub use parse::parse;
 pub use source::{FileId, Source, Sources, Span};

@@ -217,6 +217,12 @@ impl Sources {
         id
     }
 
+    /// The `import` that brought a file.
+    #[must_use]
+    pub fn import_of(&self, id: FileId) -> Option<Span> {
+        self.get(id).import
+    }
+
     /// Notes a call of a macro that is defined in `file`, and gives the number that places in this copy of its body have.
     pub fn add_expansion(&mut self, file: FileId, name: &str, call: Span) -> FileId {
         let number = u32::try_from(self.expansions.len()).unwrap_or(FIRST_EXPANSION - 1);

@@ -87,8 +87,7 @@ fn analyze_folded(
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);
     }
-    let outcome =
-        check::check(&clauses, sources, &settings, &mut catalog, &script.map_declarations, *options);
+    let outcome = check::check(&clauses, sources, &settings, &mut catalog, script, *options);
     diagnostics.extend(outcome.diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);
@@ -116,9 +115,6 @@ fn refuse_unsupported(script: &ast::Script, diagnostics: &mut Vec<Diagnostic>) {
         let message = format!("{what} is not supported yet");
         diagnostics.push(Diagnostic::error(Code::NotSupportedYet, span, message));
     };
-    for import in &script.imports {
-        refuse(import.span, "`import`");
-    }
     for definition in &script.functions {
         refuse(definition.span, "`fn`");
     }

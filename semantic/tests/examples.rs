@@ -1,9 +1,10 @@
 //! The examples of `btaot explain`: the wrong ones have their problem, the right ones do not.
 
 use btaot_abi::arch::Arch;
-use btaot_frontend::{Code, Sources, expand, parse};
+use btaot_frontend::{Code, NoFiles, Sources, load};
 use btaot_semantic::target::Fixture;
 use btaot_semantic::{Options, Target, analyze};
+use std::path::Path;
 
 /// Files are read by the command line, and these are its messages.
 const OF_FILES: [Code; 1] = [Code::MissingInclude];
@@ -16,9 +17,8 @@ fn found(text: &str) -> Vec<Code> {
     let mut sources = Sources::new();
     let file = sources.add("example.bt", text);
     let target = Target::fixture(Arch::X86_64, Fixture::new());
-    let result = parse(sources.get(file))
-        .and_then(|script| expand(script, &mut sources))
-        .and_then(|script| analyze(&script, &sources, &target, None, &Options::default()));
+    let result = load(file, Path::new("example.bt"), &mut sources, &NoFiles)
+        .and_then(|loaded| analyze(&loaded.script, &sources, &target, None, &Options::default()));
     let diagnostics = result.map_or_else(|problems| problems, |analysis| analysis.warnings);
     diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
 }

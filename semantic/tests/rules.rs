@@ -1,10 +1,11 @@
 //! The rules of types and checks, on targets that are made up, so that nothing depends on this machine.
 
 use btaot_abi::arch::Arch;
-use btaot_frontend::{Code, Diagnostic, Sources};
+use btaot_frontend::{Code, Diagnostic, NoFiles, Sources};
 use btaot_semantic::program::{Contents, MapStorage, Program};
 use btaot_semantic::target::Fixture;
 use btaot_semantic::{Options, Target, analyze};
+use std::path::Path;
 
 const SWITCH: &str = "name: sched_switch\nID: 1\nformat:\n\
     \tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n\
@@ -27,8 +28,8 @@ fn analysis(script: &str) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>>
     let target = Target::fixture(Arch::X86_64, fixture);
     let mut sources = Sources::new();
     let file = sources.add("stdin", script);
-    let tree = btaot_frontend::expand(btaot_frontend::parse(sources.get(file))?, &mut sources)?;
-    analyze(&tree, &sources, &target, None, &Options::default())
+    let loaded = btaot_frontend::load(file, Path::new("stdin"), &mut sources, &NoFiles)?;
+    analyze(&loaded.script, &sources, &target, None, &Options::default())
         .map(|analysis| (analysis.program, analysis.warnings))
 }
 

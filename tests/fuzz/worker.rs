@@ -5,9 +5,10 @@ use super::mutate::{Random, mutant};
 use btaot_codegen::bpf::{self, CodegenError};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::format::{FormatError, format};
-use btaot_frontend::{Source, Sources, expand, parse, text};
+use btaot_frontend::{NoFiles, Source, Sources, load, parse, text};
 use btaot_semantic::program::Program;
 use btaot_semantic::{Options, Target, analyze};
+use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -120,9 +121,8 @@ impl Tries {
             Kind::Check => {
                 // Half of all texts may do what is unsafe, and the same text always may or may not.
                 let options = Options { allow_unsafe: bytes.len().is_multiple_of(2) };
-                let found = parse(sources.get(file))
-                    .and_then(|script| expand(script, &mut sources))
-                    .and_then(|script| analyze(&script, &sources, &self.target, None, &options));
+                let found = load(file, Path::new("fuzz.bt"), &mut sources, &NoFiles)
+                    .and_then(|loaded| analyze(&loaded.script, &sources, &self.target, None, &options));
                 match found {
                     Ok(analysis) => {
                         show(&analysis.warnings, &sources);

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A file without `run:` and `shell:` is run once. In scripts, commands and expected lines `%calls%` stands
-//! for the path of the program made of `tests/programs/calls.c`.
+//! for the path of the program made of `tests/programs/calls.c`. What `NAME.bt` imports lies in the folder `NAME/`.
 
 use super::policy::Need;
 use super::process::Finished;

@@ -33,6 +33,12 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
     // The file keeps its name: diagnostics at run time show it.
     let copy = folder.join(file);
     std::fs::write(&copy, directives::with_programs(&text)?).map_err(|error| error.to_string())?;
+    // What the script imports lies in a folder of its name.
+    let imports = script.with_extension("");
+    if imports.is_dir() {
+        let link = folder.join(imports.file_name().unwrap_or_default());
+        std::os::unix::fs::symlink(&imports, link).map_err(|error| error.to_string())?;
+    }
     let tool = folder.join("tool");
     let options = directives(script)?.compile;
     // A script finds its headers where it was written.

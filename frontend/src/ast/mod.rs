@@ -36,6 +36,8 @@ pub struct Script {
     pub config: Option<Config>,
     /// Top-level `import "…";`.
     pub imports: Vec<Import>,
+    /// C code that imports bring.
+    pub c_imports: Vec<CImport>,
     /// `let @m = hash(5);`
     pub map_declarations: Vec<MapDeclaration>,
     /// `macro name(…) { … }`
@@ -87,6 +89,15 @@ pub struct Import {
     /// The place of the operand.
     pub path_span: Span,
     /// The statement.
+    pub span: Span,
+}
+
+/// A file of C code, found by an import.
+#[derive(Clone, Debug)]
+pub struct CImport {
+    /// Where the file lies.
+    pub path: Vec<u8>,
+    /// The import.
     pub span: Span,
 }
 

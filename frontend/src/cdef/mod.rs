@@ -47,7 +47,7 @@ pub fn parse(source: &Source, items: &[Span]) -> (Vec<CItem>, Vec<Diagnostic>) {
 }
 
 /// Reports tags, typedefs and enumerators that are defined twice.
-fn redefinitions(items: &[CItem]) -> Vec<Diagnostic> {
+pub(crate) fn redefinitions(items: &[CItem]) -> Vec<Diagnostic> {
     let mut tags = BTreeMap::new();
     let mut names = BTreeMap::new();
     let mut problems = Vec::new();

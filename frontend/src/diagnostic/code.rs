@@ -127,6 +127,7 @@ codes! {
     CFixedLayout = "W0012", "A type from a header keeps the layout of the compiling machine.";
     UnusedDeclaration = "W0013", "A declared map or variable is never used.";
     NeverWritten = "W0014", "A map is read but never written, so it reads as zero.";
+    ImportSkipped = "W0015", "A file of an imported folder is left out.";
 }
 
 impl Code {

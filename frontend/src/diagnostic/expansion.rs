@@ -33,6 +33,12 @@ pub fn unfold(mut diagnostic: Diagnostic, sources: &Sources) -> Diagnostic {
         let place = diagnostic.span;
         diagnostic.labels.retain(|label| sources.written(label.span) != place);
     }
+    if let Some(import) = sources.import_of(diagnostic.span.file) {
+        let label = Label { span: import, message: "imported here".to_owned() };
+        if !diagnostic.labels.contains(&label) {
+            diagnostic.labels.push(label);
+        }
+    }
     for label in &mut diagnostic.labels {
         label.span = sources.written(label.span);
         shown(&mut label.message);

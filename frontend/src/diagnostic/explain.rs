@@ -375,6 +375,10 @@ explanations! {
         "Nothing stores in the map, so all that can be read from it is zero, or nothing.",
         "begin { print(@count + 1); }",
         "begin { @count = 1; print(@count + 1); }";
+    ImportSkipped:
+        "An imported folder holds a file that everyone may write to, so anyone could change what the tool does. It is \
+         left out: take the permission away, or import the files that you want by name.",
+        "", "";
 }
 
 #[cfg(test)]

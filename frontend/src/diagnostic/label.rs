@@ -107,6 +107,7 @@ impl Code {
             Self::PrintInLoop => "printed in a loop",
             Self::CFixedLayout => "its layout is fixed now",
             Self::UnusedDeclaration => "never used",
+            Self::ImportSkipped => "imports a folder",
             _ => "about this",
         }
     }

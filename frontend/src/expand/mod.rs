@@ -8,6 +8,7 @@
 //! A text can describe a far larger one, so what expansion makes is bounded in size and depth.
 
 mod call;
+mod library;
 mod registry;
 mod scope;
 mod types;
@@ -17,6 +18,7 @@ use crate::ast::{Macro, Script};
 use crate::diagnostic::{Code, Diagnostic, unfold};
 use crate::parse::MAX_DEPTH;
 use crate::source::{Sources, Span};
+pub(crate) use library::is_library;
 use registry::Registry;
 use scope::Scope;
 
@@ -27,7 +29,7 @@ const MAX_NODES: usize = 100_000;
 ///
 /// # Errors
 /// Definitions that contradict each other or leave the macro, and calls that match no definition.
-pub fn expand(mut script: Script, sources: &mut Sources) -> Result<Script, Vec<Diagnostic>> {
+pub(crate) fn expand(mut script: Script, sources: &mut Sources) -> Result<Script, Vec<Diagnostic>> {
     if script.macros.is_empty() {
         return Ok(script);
     }

@@ -89,6 +89,8 @@ pub(crate) struct Checker<'a, 't> {
     defines: Vec<String>,
     /// `#define`s that were expanded in this body, so that a small text cannot stand for a huge one.
     expansions: usize,
+    /// The script imports functions in C.
+    has_c_code: bool,
 }
 
 /// What is known of a variable's type.
@@ -128,10 +130,11 @@ pub(crate) fn check(
     sources: &Sources,
     settings: &Settings,
     catalog: &mut Catalog<'_>,
-    declarations: &[ast::MapDeclaration],
+    script: &ast::Script,
     options: Options,
 ) -> Outcome {
     let arch = catalog.arch();
+    let declarations = &script.map_declarations[..];
     let mut checker = Checker {
         sources,
         settings,
@@ -150,6 +153,7 @@ pub(crate) fn check(
         define: None,
         defines: Vec::new(),
         expansions: 0,
+        has_c_code: !script.c_imports.is_empty(),
     };
     checker.declare_maps(declarations);
     for _ in 0..MAX_ROUNDS {
@@ -164,6 +168,9 @@ pub(crate) fn check(
     checker.diagnostics.clear();
     checker.declare_maps(declarations);
     let bodies = checker.round(clauses);
+    for import in &script.c_imports {
+        checker.later(import.span, "an import of C code");
+    }
     checker.check_declarations(declarations);
     Outcome {
         bodies,

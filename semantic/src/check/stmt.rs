@@ -1,9 +1,10 @@
 //! Statements.
 
-use btaot_frontend::{Code, Span, ast};
-use btaot_grammar::vocabulary::Function;
+use btaot_frontend::{Code, Diagnostic, Span, ast};
+use btaot_grammar::vocabulary::{ConfigKey, Function};
 
 use super::Checker;
+use crate::config::Unstable;
 use crate::program::{Expr, Stmt, StmtKind};
 use crate::value::Checked;
 
@@ -73,10 +74,25 @@ impl Checker<'_, '_> {
             ast::StmtKind::For { variable, iterable, body } => {
                 self.for_loop(variable, iterable, body, span, out);
             }
-            ast::StmtKind::Import(import) => {
-                let _: Checked<()> = self.not_yet(import.span, "`import`");
+            ast::StmtKind::Import(import) => self.inner_import(import.span),
+        }
+    }
+
+    /// An import inside a block.
+    fn inner_import(&mut self, span: Span) {
+        match self.settings.unstable(ConfigKey::UnstableImportStatement) {
+            Unstable::Enabled => {}
+            Unstable::Warned => {
+                self.warn(Code::UnstableUsed, span, "an import inside a block may still change")
+            }
+            Unstable::Refused => {
+                let message = "an import inside a block is not stable";
+                let error = Diagnostic::error(Code::UnstableFeature, span, message);
+                let _: Checked<()> = self.fail(error.with_hint("import at the top of the script"));
+                return;
             }
         }
+        self.later(span, "an import inside a block");
     }
 
     pub(super) fn push(&self, out: &mut Vec<Stmt>, kind: StmtKind, span: Span) {
@@ -162,7 +178,7 @@ impl Checker<'_, '_> {
         let truth = self.whole_truth(value);
         if truth.is_none() {
             let message = format!("a value of type `{shown}` is neither true nor false");
-            let diagnostic = btaot_frontend::Diagnostic::error(Code::BadOperand, whole, message)
+            let diagnostic = Diagnostic::error(Code::BadOperand, whole, message)
                 .with_secondary(condition.span, "this is the condition");
             self.report(diagnostic);
         }
@@ -182,7 +198,7 @@ impl Checker<'_, '_> {
         let Some(known) = known.and_then(|count| u32::try_from(count).ok()) else {
             let code = if value.literal.is_none() { Code::NotConstant } else { Code::BadUnroll };
             let message = format!("`unroll` takes a constant from 1 to {MAX_UNROLL}");
-            let error = btaot_frontend::Diagnostic::error(code, span, message);
+            let error = Diagnostic::error(code, span, message);
             self.report(error.with_secondary(count.span, "this is the count"));
             return;
         };

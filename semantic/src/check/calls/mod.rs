@@ -21,6 +21,7 @@ use btaot_grammar::vocabulary::{Builtin, Function, Safety, ValueKind};
 use super::Checker;
 use crate::probes::did_you_mean;
 use crate::program::{EventValue, Stmt};
+use crate::ty::Ty;
 use crate::types::Space;
 use crate::value::{Checked, Stop, Value};
 
@@ -81,7 +82,9 @@ impl Checker<'_, '_> {
         {
             return self.builtin(builtin, span);
         }
-        let Some(function) = Function::lookup(&name.text) else { return self.unknown_function(name, span) };
+        let Some(function) = Function::lookup(&name.text) else {
+            return self.function_of_script(name, arguments, span);
+        };
         self.admit(function, arguments, span)?;
         match function {
             function if function.row().value == ValueKind::Void => {
@@ -159,6 +162,22 @@ impl Checker<'_, '_> {
         let message = format!("`{}()` is only the value of a map", function.name());
         let error = Diagnostic::error(Code::AggregationMisused, span, message);
         self.fail(error.with_hint(format!("assign it to one: `@x = {}(…)`", function.name())))
+    }
+
+    /// A call of what is no function of the language.
+    fn function_of_script(
+        &mut self,
+        name: &ast::Name,
+        arguments: &[ast::Expr],
+        span: Span,
+    ) -> Checked<Value> {
+        if self.has_c_code {
+            // It may be one of the imported C code, whose types are not known.
+            let checked: Vec<Checked<Value>> = arguments.iter().map(|argument| self.expr(argument)).collect();
+            checked.into_iter().collect::<Checked<Vec<Value>>>()?;
+            return Ok(self.placeholder(Ty::I64, span));
+        }
+        self.unknown_function(name, span)
     }
 
     fn unknown_function(&mut self, name: &ast::Name, span: Span) -> Checked<Value> {
