@@ -47,11 +47,15 @@ impl<'m> Registry<'m> {
     pub fn new(definitions: &'m [Macro], functions: BTreeSet<String>) -> (Self, Vec<Diagnostic>) {
         let mut registry = Self { macros: BTreeMap::new(), functions };
         let mut problems = Vec::new();
+        let mut repeated = BTreeSet::new();
         for definition in definitions {
             let kinds: Vec<ArgumentKind> =
                 definition.parameters.iter().map(|p| ArgumentKind::of_parameter(p.kind)).collect();
             if let Some(first) = registry.find(&definition.name.text, &kinds) {
-                problems.push(redefined(definition, first));
+                // One message says it of all that follow.
+                if repeated.insert(first.span) {
+                    problems.push(redefined(definition, first));
+                }
                 continue;
             }
             Jumps { loops: 0, problems: &mut problems }.block(&definition.body);

@@ -82,9 +82,20 @@ impl Checker<'_, '_> {
         {
             return self.builtin(builtin, span);
         }
-        let Some(function) = Function::lookup(&name.text) else {
-            return self.function_of_script(name, arguments, span);
-        };
+        match Function::lookup(&name.text) {
+            Some(function) => self.call_of(function, expr, name, arguments),
+            None => self.function_of_script(name, arguments, span),
+        }
+    }
+
+    fn call_of(
+        &mut self,
+        function: Function,
+        expr: &ast::Expr,
+        name: &ast::Name,
+        arguments: &[ast::Expr],
+    ) -> Checked<Value> {
+        let span = expr.span;
         self.admit(function, arguments, span)?;
         match function {
             function if function.row().value == ValueKind::Void => {
