@@ -30,7 +30,8 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
         Err(problems) => problems,
         Ok(mut loaded) => {
             let script = &mut loaded.script;
-            let (headers, mut found) = headers::read(script, &mut sources, folder, &arguments.includes, target);
+            let (headers, mut found) =
+                headers::read(script, &mut sources, folder, &arguments.includes, target);
             let analysis = btaot_semantic::analyze(script, &sources, target, headers.as_ref(), &options);
             found.extend(analysis.map_or_else(|problems| problems, messages));
             [loaded.warnings, found].concat()

@@ -37,7 +37,8 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     report(&sources, &loaded.warnings);
     let target = Target::live();
     let folder = input.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-    let (headers, found) = headers::read(&mut loaded.script, &mut sources, folder, &arguments.includes, &target);
+    let (headers, found) =
+        headers::read(&mut loaded.script, &mut sources, folder, &arguments.includes, &target);
     if found.iter().any(Diagnostic::is_error) {
         return Err(reject(&sources, &found));
     }
