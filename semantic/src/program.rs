@@ -447,6 +447,13 @@ pub enum ExprKind {
     },
     /// An address of the current process with its process id ([`Type::UserSymbol`]).
     UserSymbol(Box<Expr>),
+    /// The text for a number, a [`Type::Str`] of [`NAME_SIZE`] bytes.
+    NameOf {
+        /// Which texts.
+        names: Names,
+        /// The number, 64 bits.
+        number: Box<Expr>,
+    },
     /// An IP address: family, when given, and the bytes of an integer or array.
     Inet {
         /// Address family; when absent the size of the address decides.
@@ -489,6 +496,20 @@ pub enum Call {
     /// Compares the first bytes of two values in memory: 0, or the difference of the first two bytes that differ,
     /// `int64`. The third argument is their number, `uint64`; where it reaches beyond a value, the value ends.
     CompareBytes,
+}
+
+/// Capacity of the text for a number.
+pub const NAME_SIZE: u32 = 64;
+
+/// Texts for numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// Of error numbers; of negative ones, too.
+    Errors,
+    /// Of signals.
+    Signals,
+    /// Of the target's system calls.
+    Syscalls,
 }
 
 /// What `++` and `--` change.

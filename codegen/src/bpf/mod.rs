@@ -13,6 +13,7 @@ mod error;
 pub mod helpers;
 mod lower;
 mod metadata;
+mod names;
 mod shared;
 mod strip;
 mod unit;

@@ -6,7 +6,7 @@ use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{GLOBALS_SECTION, Globals, SCRATCH_MAP, Scratch};
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Contents, Location, Map, MapStorage, Message, Program};
+use btaot_semantic::program::{Contents, Location, Map, MapStorage, Message, Names, Program};
 use btaot_semantic::types::{StructId, Type};
 use indexmap::IndexMap;
 use inkwell::attributes::{Attribute, AttributeLoc};
@@ -30,6 +30,9 @@ use crate::llvm::{Context, Function, Int, Module, Ptr};
 pub const SCRATCH_SLOTS: u32 = 8;
 /// The bitmap of claimed slots and what pads it to a cache line.
 pub const SCRATCH_HEADER: u32 = 64;
+
+/// ELF section of the texts for numbers.
+const NAMES_SECTION: &str = ".rodata.names";
 
 /// Stand-in for the bytes of a slot.
 const SLOT_SIZE: &str = "scratch_slot";
@@ -222,6 +225,29 @@ impl<'a, 'c> Unit<'a, 'c> {
     pub fn state(&mut self, offset: u32) -> Ptr<'c> {
         let base = self.section(GLOBALS_SECTION);
         self.ir.offset(base, offset.into())
+    }
+
+    /// The texts of a table, and how many there are. The last one is for numbers without a text of their own.
+    pub fn names(&mut self, names: Names) -> (Ptr<'c>, u32) {
+        let table = super::names::table(names, self.options.arch);
+        let symbol = match names {
+            Names::Errors => "error_names",
+            Names::Signals => "signal_names",
+            Names::Syscalls => "syscall_names",
+        };
+        if let Some(found) = self.module.get_global(symbol) {
+            return (found.as_pointer_value(), table.len() as u32);
+        }
+        let bytes = super::names::bytes(&table);
+        let contents = self.context.const_string(&bytes, false);
+        let global = self.module.add_global(contents.get_type(), None, symbol);
+        global.set_initializer(&contents);
+        global.set_section(Some(NAMES_SECTION));
+        global.set_alignment(8);
+        global.set_constant(true);
+        let ty = self.debug.array(self.debug.char(), 1, bytes.len() as u32);
+        self.debug.global(global, symbol, ty);
+        (global.as_pointer_value(), table.len() as u32)
     }
 
     /// At least that many zero bytes that nobody writes: the first value of map entries.

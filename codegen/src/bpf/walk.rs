@@ -145,6 +145,7 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
         | ExprKind::AddressOf(inner)
         | ExprKind::Field { base: inner, .. }
         | ExprKind::UserSymbol(inner)
+        | ExprKind::NameOf { number: inner, .. }
         | ExprKind::Timestamp { ns: inner, .. } => walk(inner, visit),
         ExprKind::Binary { left, right, .. } | ExprKind::Index { base: left, index: right } => {
             walk(left, visit);

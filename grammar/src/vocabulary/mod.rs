@@ -24,7 +24,7 @@ pub use function::{Function, FunctionGroup, FunctionRow, MAX_ARGUMENTS, Need, Pa
 pub use map_kind::{MapKind, MapKindRow};
 pub use mode::{ClockMode, PidMode, SeriesAggregation, StackMode};
 pub use probe::{ProbeKind, ProbeRow, ProbeSet};
-pub use signal::{closest_signal, signal_name, signal_number};
+pub use signal::{closest_signal, signal_number};
 pub use types::{BuiltinType, TypeRow, ValueKind};
 
 /// When a value becomes known.

@@ -23,13 +23,6 @@ pub fn closest_signal(name: &str) -> Option<String> {
     closest(name.strip_prefix("SIG").unwrap_or(name), NAMES).map(|close| format!("SIG{close}"))
 }
 
-/// The name of a signal, with `SIG`.
-#[must_use]
-pub fn signal_name(number: u64) -> Option<String> {
-    let index = usize::try_from(number).ok()?.checked_sub(1)?;
-    NAMES.get(index).map(|name| format!("SIG{name}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,8 +33,6 @@ mod tests {
         assert_eq!(signal_number("STOP"), Some(19));
         assert_eq!(signal_number("SIGSYS"), Some(31));
         assert_eq!(signal_number("SIGNONE"), None);
-        assert_eq!(signal_name(10).as_deref(), Some("SIGUSR1"));
-        assert_eq!(signal_name(0), None);
         assert_eq!(closest_signal("SIGKIL").as_deref(), Some("SIGKILL"));
     }
 }

@@ -1,13 +1,16 @@
 //! Builtins: what a bare name of the vocabulary gives.
 
 use btaot_abi::Bytes;
+use btaot_abi::arch::Arch;
 use btaot_abi::constants::IntSource;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::{Builtin, Function, ProbeKind, ProbeSet};
 
 use super::Checker;
+use super::convert::converted;
 use super::ops::binary_kind;
 use super::typename::DEFAULT_FRAMES;
+use crate::probes::Layout;
 use crate::program::{BinaryOp, EventValue, Expr, ExprKind};
 use crate::ty::Ty;
 use crate::types::{Space, StackMode, StackShape, Type};
@@ -75,10 +78,7 @@ impl Checker<'_, '_> {
             Builtin::Numaid => event(self, Ty::int(4, false), EventValue::NumaNode),
             Builtin::Jiffies => event(self, Ty::U64, EventValue::Jiffies),
             Builtin::HasCpid => Ok(self.has_child(span)),
-            Builtin::Usermode => {
-                self.later(span, "`usermode`");
-                Ok(self.placeholder(Ty::int(1, false), span))
-            }
+            Builtin::Usermode => Ok(self.user_mode(span)),
             Builtin::DefaultStrLength => {
                 let length = u64::from(self.settings.config.max_strlen);
                 Ok(Value::literal(Literal::Int(length), self.location(span)))
@@ -152,6 +152,30 @@ impl Checker<'_, '_> {
         };
         let ty = Type::KernelStack(StackShape { mode, limit: DEFAULT_FRAMES });
         Value::new(Ty::Plain(ty), ExprKind::Event(EventValue::KernelStack), self.location(span))
+    }
+
+    /// `usermode`: whether the event met the CPU in user mode. The registers of the event tell; where there are none, a
+    /// tracepoint is the kernel's, and what the tool runs itself is its own.
+    fn user_mode(&self, span: Span) -> Value {
+        let location = self.location(span);
+        let part = |kind| Expr { kind, ty: Type::U64, location };
+        let known = |number| part(ExprKind::Int(number));
+        let (register, mask, user) = match self.catalog.arch() {
+            Arch::X86_64 => ("cs", 3, 3),
+            Arch::Aarch64 => ("pstate", 0xf, 0),
+        };
+        let registers = self.catalog.arch().pt_regs().by_name;
+        let offset = registers.iter().find(|(name, _)| *name == register).map_or(0, |(_, offset)| *offset);
+        let has_registers = matches!(self.body.layout, Layout::Uprobe | Layout::Kprobe | Layout::PerfEvent);
+        let ty = Ty::int(1, false);
+        if !has_registers {
+            let own = self.body.layout == Layout::TestRun;
+            return Value::new(ty, ExprKind::Int(own.into()), location);
+        }
+        let register = part(ExprKind::Event(EventValue::Register(offset)));
+        let mode = part(binary_kind(BinaryOp::BitAnd, register, known(mask)));
+        let is_user = Expr { ty: Type::Bool, ..part(binary_kind(BinaryOp::Equal, mode, known(user))) };
+        Value { expr: converted(is_user, ty.lower()), ty, literal: None, span: None }
     }
 
     /// `has_cpid`: whether the tool started a process.

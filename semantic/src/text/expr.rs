@@ -146,6 +146,7 @@ impl fmt::Display for Shown<'_> {
             ExprKind::ReadBuf { address, space, length } => {
                 self.read("buf", (address, *space, length.as_deref()), f)
             }
+            ExprKind::NameOf { names, number } => write!(f, "{names:?}({}): {ty}", self.of(number)),
             ExprKind::UserSymbol(address) => write!(f, "usym({})", self.of(address)),
             ExprKind::Inet { family, address } => match family {
                 Some(family) => write!(f, "ntop({}, {})", self.of(family), self.of(address)),

@@ -272,13 +272,14 @@ impl<'c> Lower<'_, '_, 'c> {
         }
     }
 
-    /// A register of the traced function.
+    /// A register of the traced function, or of the code that a sample met.
     fn register(&mut self, offset: u16, location: Location) -> Result<Int<'c>> {
         match self.body.context {
-            Context::Uprobe | Context::Kprobe => {
+            // What a sample brings begins with its registers.
+            Context::Uprobe | Context::Kprobe | Context::PerfEvent => {
                 Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
             }
-            Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent => {
+            Context::TestRun | Context::Tracepoint(_) => {
                 self.unsupported(location, "this probe has no traced function with arguments")
             }
         }

@@ -1,7 +1,7 @@
 //! Expressions whose value is memory: each is written where it is wanted.
 
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Call, EventValue, Expr, ExprKind};
+use btaot_semantic::program::{Call, EventValue, Expr, ExprKind, NAME_SIZE};
 use btaot_semantic::types::{Space, Type};
 
 use super::place::{Place, Reach};
@@ -32,6 +32,7 @@ impl<'c> Lower<'_, '_, 'c> {
             {
                 return Ok(self.str_constant(source.clone()));
             }
+            ExprKind::NameOf { names, number } => return self.name_of(*names, number),
             ExprKind::Event(EventValue::Comm) => return Ok(self.comm()),
             ExprKind::Member { .. } | ExprKind::Field { .. } | ExprKind::Index { .. } => {
                 let mark = self.frame.mark();
@@ -117,25 +118,30 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::Call { call: Call::Concatenate, arguments } => {
                 self.concatenate(arguments, to, expression)?;
             }
+            ExprKind::NameOf { names, number } => {
+                let from = self.name_of(*names, number)?;
+                self.copy(to, Spot::aligned(from), NAME_SIZE);
+            }
             ExprKind::UserSymbol(address) => {
-                let ir = self.ir;
                 let address = self.scalar(address)?;
-                ir.store(to.pointer, address, 8);
                 // Process id in the lower half, zero in the upper.
                 let pid = self.pid();
-                ir.store(ir.offset(to.pointer, 8), pid, 8);
+                self.store_pair(to, address, pid);
             }
             ExprKind::Inet { family, address } => self.fill_inet(to, family.as_deref(), address)?,
             ExprKind::Timestamp { format, ns } => {
-                let ir = self.ir;
                 let ns = self.scalar(ns)?;
                 let id = self.unit.tables.strftime(format);
-                ir.store(to.pointer, ns, 8);
-                ir.store(ir.offset(to.pointer, 8), ir.i64(id.0.into()), 8);
+                self.store_pair(to, ns, self.ir.i64(id.0.into()));
             }
             _ => return self.unsupported(location, "there is no code for a value of this kind"),
         }
         Ok(())
+    }
+
+    fn store_pair(&self, to: Spot<'c>, first: Int<'c>, second: Int<'c>) {
+        self.ir.store(to.pointer, first, 8);
+        self.ir.store(self.ir.offset(to.pointer, 8), second, 8);
     }
 
     /// Reads a number that stands elsewhere straight into its destination, where no bits have to be

@@ -96,6 +96,7 @@ impl<'c> Lower<'_, '_, 'c> {
             | ExprKind::ReadStr { .. }
             | ExprKind::ReadBuf { .. }
             | ExprKind::UserSymbol(_)
+            | ExprKind::NameOf { .. }
             | ExprKind::Inet { .. }
             | ExprKind::Timestamp { .. } => {
                 return self.unsupported(location, "a number is needed here");

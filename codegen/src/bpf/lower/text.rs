@@ -1,6 +1,6 @@
 //! Functions on texts and bytes.
 
-use btaot_semantic::program::Expr;
+use btaot_semantic::program::{Expr, NAME_SIZE, Names};
 use inkwell::module::Linkage;
 
 use super::read::Spot;
@@ -30,6 +30,24 @@ impl<'c> Lower<'_, '_, 'c> {
         let length = ir.opaque(ir.sub(read, ir.i64(1)));
         let most = ir.i64(size.into());
         ir.select(ir.compare(Compare::ULT, length, most), length, most)
+    }
+
+    /// Where the text for a number stands: the frozen map of texts.
+    pub(super) fn name_of(&mut self, names: Names, number: &Expr) -> Result<Ptr<'c>> {
+        let ir = self.ir;
+        let number = self.scalar(number)?;
+        let number = match names {
+            Names::Errors => {
+                let negative = ir.compare(Compare::SLT, number, ir.i64(0));
+                ir.select(negative, ir.sub(ir.i64(0), number), number)
+            }
+            Names::Signals | Names::Syscalls => number,
+        };
+        let (texts, count) = self.unit.names(names);
+        let last = ir.i64(u64::from(count) - 1);
+        let number = ir.opaque(number);
+        let index = ir.select(ir.compare(Compare::ULT, number, last), number, last);
+        Ok(ir.offset_by(texts, ir.mul(index, ir.i64(NAME_SIZE.into()))))
     }
 
     /// Compares bytes up to a number of them and the end of the shorter value: the difference of the first two

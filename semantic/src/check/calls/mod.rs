@@ -138,6 +138,15 @@ impl Checker<'_, '_> {
             Function::Strftime => self.strftime(arguments, span),
             Function::Ntop => self.ntop(arguments, span),
             Function::Find => self.find_entry(arguments, span),
+            Function::Getopt => self.getopt(arguments, span),
+            Function::ContainerOf => self.container_of(arguments, span),
+            other => self.call_on_values(other, arguments, span),
+        }
+    }
+
+    /// A call whose arguments are ordinary values.
+    fn call_on_values(&mut self, function: Function, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
+        match function {
             Function::Strlen => self.strlen(arguments, span),
             Function::Strcap => self.strcap(arguments, span),
             Function::Strncmp => self.strncmp(arguments, span),
@@ -152,10 +161,11 @@ impl Checker<'_, '_> {
             Function::CgroupPath if arguments.len() == 1 => self.cgroup_path(arguments, span),
             Function::Bswap => self.bswap(arguments, span),
             Function::IsErr => self.is_err(arguments, span),
-            Function::SignalName => self.signal_name(arguments, span),
+            Function::Strerror | Function::SignalName | Function::SyscallName => {
+                self.name_of(function, arguments, span)
+            }
             Function::Macaddr => self.macaddr(arguments, span),
             Function::Pton => self.pton(arguments, span),
-            Function::Getopt => self.getopt(arguments, span),
             Function::Ppid | Function::Pcomm | Function::LeaderTid | Function::LeaderComm => {
                 self.of_task(function, arguments, span)
             }
@@ -163,7 +173,6 @@ impl Checker<'_, '_> {
                 self.stack(Function::Ustack, arguments, span)?;
                 self.uncompiled(function, &[], span)
             }
-            Function::ContainerOf => self.container_of(arguments, span),
             // All others are checked by their rows of the vocabulary, and refused when they are compiled.
             other => self.uncompiled(other, arguments, span),
         }

@@ -4,16 +4,16 @@ use core::net::IpAddr;
 
 use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::{BuiltinType, Function, ValueKind, signal_name};
+use btaot_grammar::vocabulary::{BuiltinType, Function, ValueKind};
 
 use super::super::Checker;
 use super::super::convert::converted;
 use super::super::ops::binary_kind;
 use super::super::variables::storable;
-use crate::program::{BinaryOp, Expr, ExprKind, Stmt, StmtKind, UnaryOp};
+use crate::program::{BinaryOp, Expr, ExprKind, NAME_SIZE, Names, Stmt, StmtKind, UnaryOp};
 use crate::ty::Ty;
 use crate::types::{Int, Space, Type};
-use crate::value::{Checked, Literal, Stop, Value, int_expr};
+use crate::value::{Checked, Stop, Value, int_expr};
 
 /// Capacity of what `str_concat` makes.
 pub(super) const CONCAT_SIZE: u32 = 1024;
@@ -66,7 +66,6 @@ impl Checker<'_, '_> {
             Function::Kaddr | Function::PercpuKaddr => pointer(Space::Kernel),
             Function::Uaddr => pointer(Space::User),
             Function::StrConcat => Ty::Plain(Type::Str(CONCAT_SIZE)),
-            Function::Strerror | Function::SyscallName | Function::SignalName => Ty::Plain(Type::Str(64)),
             _ => Ty::U64,
         }
     }
@@ -143,14 +142,23 @@ impl Checker<'_, '_> {
         Ok(Value::new(Ty::BOOL, binary_kind(BinaryOp::GreaterEqual, address, first), location))
     }
 
-    /// `signal_name()`, of a number that is known.
-    pub(super) fn signal_name(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
-        if let [ast::Expr { kind: ast::ExprKind::Int(number), .. }] = arguments
-            && let Some(name) = signal_name(*number)
-        {
-            return Ok(Value::literal(Literal::Str(name.into()), self.location(span)));
-        }
-        self.uncompiled(Function::SignalName, arguments, span)
+    /// `strerror()`, `signal_name()`, `syscall_name()`: the text for a number.
+    pub(super) fn name_of(
+        &mut self,
+        function: Function,
+        arguments: &[ast::Expr],
+        span: Span,
+    ) -> Checked<Value> {
+        let values = self.arguments(function, arguments, span)?;
+        let number = values.into_iter().next().ok_or(Stop::Reported)?;
+        let number = Box::new(self.widened(number).ok_or(Stop::Reported)?);
+        let names = match function {
+            Function::Strerror => Names::Errors,
+            Function::SignalName => Names::Signals,
+            _ => Names::Syscalls,
+        };
+        let ty = Ty::Plain(Type::Str(NAME_SIZE));
+        Ok(Value::new(ty, ExprKind::NameOf { names, number }, self.location(span)))
     }
 
     /// `macaddr()` takes the bytes of an address.
