@@ -5,12 +5,13 @@ use btaot_grammar::vocabulary::{Builtin, ProbeKind};
 
 use super::Checker;
 use super::convert::{converted, field_of};
+use super::pointers::product;
 use crate::probes::did_you_mean;
 use crate::program::{BinaryOp, EventValue, Expr, ExprKind};
 use crate::structs::TracepointFault;
 use crate::ty::Ty;
 use crate::types::{Int, Space, StructId, Type};
-use crate::value::{Checked, Literal, Stop, Value, int_expr};
+use crate::value::{Checked, Literal, Stop, Value};
 
 impl Checker<'_, '_> {
     /// `base.field`, `base->field`; both follow pointers.
@@ -153,20 +154,10 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn element_address(&mut self, base: Value, index: Expr, size: u32) -> Value {
-        let location = base.expr.location;
-        let int = Int { size: 8, signed: false };
-        let distance = match index.kind {
-            ExprKind::Int(number) => int_expr(number.wrapping_mul(size.into()), int, location),
-            _ => {
-                let factor = Box::new(int_expr(size.into(), int, location));
-                let kind = ExprKind::Binary { op: BinaryOp::Mul, left: Box::new(index), right: factor };
-                Expr { kind, ty: Type::U64, location }
-            }
-        };
-        let ty = base.ty;
-        let kind =
-            ExprKind::Binary { op: BinaryOp::Add, left: Box::new(base.expr), right: Box::new(distance) };
+    fn element_address(&mut self, base: Value, index: Expr, size: Expr) -> Value {
+        let (location, ty) = (base.expr.location, base.ty);
+        let distance = Box::new(product(index, size));
+        let kind = ExprKind::Binary { op: BinaryOp::Add, left: Box::new(base.expr), right: distance };
         Value::new(ty, kind, location)
     }
 

@@ -170,11 +170,25 @@ impl Checker<'_, '_> {
             None => 1,
             Some((to, _)) => {
                 let to = to.clone();
-                self.pointee_size(&to, span)?
+                match self.pointee_size(&to, span)?.kind {
+                    ExprKind::Int(size) => size.cast_signed(),
+                    _ => return self.no_step(&to, op, span),
+                }
             }
         };
-        let by = if down { -i64::from(size) } else { i64::from(size) };
+        let by = if down { size.wrapping_neg() } else { size };
         Ok(Value::new(current, ExprKind::Increment { target, by, post: !prefix }, self.location(span)))
+    }
+
+    /// A step is a number of the program.
+    fn no_step<T>(&mut self, to: &Type, op: ast::StepOp, span: Span) -> Checked<T> {
+        let message = format!(
+            "the size of `{}` may differ where the tool runs, so `{}` cannot step over one",
+            self.show(&Ty::from(to.clone())),
+            op.symbol()
+        );
+        let error = Diagnostic::error(Code::DependsOnTarget, span, message);
+        self.fail(error.with_hint("add 1 to the pointer, or take it away"))
     }
 
     fn step_map(&mut self, op: ast::StepOp, target: &ast::Expr, span: Span) -> Checked<(Ty, Target)> {
@@ -304,26 +318,6 @@ impl Checker<'_, '_> {
         self.refuse_unstorable(&value.ty, field.span, "a tuple")?;
         let ty = super::variables::storable(&value.ty);
         Ok(Value { ty, ..value })
-    }
-
-    /// Bytes of what a pointer points to; a pointer to nothing known moves by bytes.
-    pub(super) fn pointee_size(&mut self, to: &Type, span: Span) -> Checked<u32> {
-        if matches!(to, Type::Void) {
-            return Ok(1);
-        }
-        if let Type::Struct(id) = to
-            && self.catalog.structs()[*id].origin == Origin::Kernel
-        {
-            let message = format!(
-                "the size of `{}` may differ where the tool runs, so a pointer to it cannot be moved",
-                self.catalog.name_of(*id)
-            );
-            return self.error(Code::DependsOnTarget, span, message);
-        }
-        match self.catalog.size_of(to) {
-            Some(size) => Ok(size),
-            None => self.error(Code::IncompleteType, span, "the size of what this points to is not known"),
-        }
     }
 
     /// An expression as an address, for messages and reads.

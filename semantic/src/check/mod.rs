@@ -12,6 +12,7 @@ mod convert;
 mod equality;
 mod expr;
 mod functions;
+mod layout;
 mod loops;
 mod maps;
 mod ops;

@@ -87,21 +87,26 @@ impl Checker<'_, '_> {
         let to = to.clone();
         let size = self.pointee_size(&to, span)?;
         let location = self.location(span);
-        let i64_int = Int { size: 8, signed: true };
-        let scaled = match &distance.literal {
-            Some(Literal::Int(number)) => int_expr(number.wrapping_mul(size.into()), i64_int, location),
-            Some(Literal::Negative(number)) => {
-                int_expr(number.wrapping_mul(size.into()) as u64, i64_int, location)
-            }
-            _ => {
-                let number = self.widened(distance).ok_or(Stop::Reported)?;
-                let number = converted(number, Type::I64);
-                let factor = int_expr(size.into(), i64_int, location);
-                let kind = binary_kind(BinaryOp::Mul, number.clone(), factor);
-                if size == 1 { number } else { Expr { kind, ty: Type::I64, location } }
-            }
+        let int64 = Int { size: 8, signed: true };
+        let number = match &distance.literal {
+            Some(Literal::Int(number)) => int_expr(*number, int64, location),
+            Some(Literal::Negative(number)) => int_expr(*number as u64, int64, location),
+            _ => converted(self.widened(distance).ok_or(Stop::Reported)?, Type::I64),
         };
+        let scaled = product(number, size);
         let ty = pointer.ty.clone();
         Ok(Value::new(ty, binary_kind(lower_op(op), pointer.expr, scaled), location))
     }
+}
+
+/// The product of two numbers of 64 bits, of the first one's type.
+pub(super) fn product(left: Expr, right: Expr) -> Expr {
+    let (ty, location) = (left.ty.clone(), left.location);
+    let kind = match (&left.kind, &right.kind) {
+        (ExprKind::Int(left), ExprKind::Int(right)) => ExprKind::Int(left.wrapping_mul(*right)),
+        (_, ExprKind::Int(1)) => return left,
+        (ExprKind::Int(1), _) => right.kind,
+        _ => binary_kind(BinaryOp::Mul, left, right),
+    };
+    Expr { kind, ty, location }
 }

@@ -7,7 +7,7 @@ use btaot_grammar::vocabulary::{BuiltinType, ConfigKey};
 use super::Checker;
 use crate::config::Unstable;
 use crate::probes::did_you_mean;
-use crate::program::{Aggregation, ExprKind};
+use crate::program::Aggregation;
 use crate::ty::Ty;
 use crate::types::{Int, Space, StackShape, Type};
 use crate::value::{Checked, Literal, Value};
@@ -122,42 +122,12 @@ impl Checker<'_, '_> {
         Ok(found)
     }
 
-    fn type_of(&mut self, of: &ast::TypeOrExpr) -> Checked<Ty> {
+    pub(super) fn type_of(&mut self, of: &ast::TypeOrExpr) -> Checked<Ty> {
         match of {
             ast::TypeOrExpr::Type(ty) => self.type_name(ty),
             // The expression is not evaluated: only its type is taken.
             ast::TypeOrExpr::Expr(expr) => Ok(self.expr(expr)?.ty),
         }
-    }
-
-    /// `offsetof`: a constant, but for the kernel's structures.
-    pub(super) fn offset_of(
-        &mut self,
-        of: &ast::TypeOrExpr,
-        path: &[ast::Name],
-        span: Span,
-    ) -> Checked<Value> {
-        let mut ty = self.type_of(of)?;
-        let (mut bits, mut relocated) = (0, false);
-        for name in path {
-            let Ty::Plain(Type::Struct(id)) = ty else {
-                let message = format!("`{}` has no fields", self.show(&ty));
-                return self.error(Code::UnknownField, span, message);
-            };
-            relocated |= self.catalog.structs()[id].origin != crate::types::Origin::Script;
-            let Some(index) = self.catalog.field(id, &name.text) else {
-                let message = format!("`{}` has no field `{}`", self.catalog.name_of(id), name.text);
-                return self.error(Code::UnknownField, span, message);
-            };
-            let field = &self.catalog.structs()[id].fields[index as usize];
-            bits += field.bit_offset;
-            ty = Ty::from(field.ty.clone());
-        }
-        if relocated {
-            self.later(span, "the place of a field in a kernel structure");
-            return Ok(self.placeholder(Ty::U64, span));
-        }
-        Ok(Value::literal(Literal::Int(bits / 8), self.location(span)))
     }
 
     /// `typeinfo`: the name of a type and of its kind.
@@ -188,28 +158,6 @@ impl Checker<'_, '_> {
         let text = |text: &str| Literal::Str(text.into());
         let fields = vec![(Bytes::from("base_type"), text(base)), (Bytes::from("full_type"), text(&full))];
         Ok(Value::literal(Literal::Record(fields), self.location(span)))
-    }
-
-    /// `sizeof`: a constant, unless the size may differ where the tool runs.
-    pub(super) fn size_of(&mut self, of: &ast::TypeOrExpr, span: Span) -> Checked<Value> {
-        let ty = self.type_of(of)?;
-        let lowered = match &ty {
-            // Enumerators are kept in 64 bits, whatever C makes of them.
-            Ty::Plain(Type::Enum(_)) => Type::U64,
-            ty => ty.lower(),
-        };
-        if let Type::Struct(id) = &lowered
-            && self.catalog.structs()[*id].origin != crate::types::Origin::Script
-        {
-            return Ok(Value::new(Ty::U64, ExprKind::SizeOf(*id), self.location(span)));
-        }
-        match self.catalog.size_of(&lowered) {
-            Some(size) => Ok(Value::literal(Literal::Int(size.into()), self.location(span))),
-            None => {
-                let message = format!("the size of `{}` is not known", self.show(&ty));
-                self.error(Code::IncompleteType, span, message)
-            }
-        }
     }
 
     /// A type as the language writes it.

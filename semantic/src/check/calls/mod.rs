@@ -226,7 +226,12 @@ impl Checker<'_, '_> {
     }
 
     /// Reports that an argument does not suit.
-    fn bad_argument_of<T>(&mut self, span: Span, argument: Span, message: impl Into<String>) -> Checked<T> {
+    pub(in crate::check) fn bad_argument_of<T>(
+        &mut self,
+        span: Span,
+        argument: Span,
+        message: impl Into<String>,
+    ) -> Checked<T> {
         let error = Diagnostic::error(Code::BadArgument, span, message);
         let error = if argument == span { error } else { error.with_secondary(argument, "this argument") };
         self.fail(error)

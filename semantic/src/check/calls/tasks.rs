@@ -57,16 +57,4 @@ impl Checker<'_, '_> {
             None => self.str(&[field(other, "comm")], span),
         }
     }
-
-    /// `container_of()`: the structure that a member lies in.
-    pub(super) fn container_of(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
-        let value = self.expr(&arguments[0])?;
-        if value.ty.as_pointer().is_none() && !value.ty.is_integer() {
-            let message =
-                format!("`container_of()` takes the address of a member, not `{}`", self.show(&value.ty));
-            return self.bad_argument_of(span, arguments[0].span, message);
-        }
-        self.later(span, "`container_of()`");
-        Ok(self.placeholder(Ty::U64, span))
-    }
 }
