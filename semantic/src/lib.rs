@@ -20,7 +20,7 @@ mod value;
 
 use btaot_abi::Bytes;
 use btaot_frontend::diagnostic::unfold;
-use btaot_frontend::{Code, Diagnostic, Sources, ast};
+use btaot_frontend::{Diagnostic, Sources, ast};
 
 pub use headers::Headers;
 pub use target::Target;
@@ -79,7 +79,6 @@ fn analyze_folded(
 ) -> Result<Analysis, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let settings = config::read(script.config.as_ref(), &mut diagnostics);
-    refuse_unsupported(script, &mut diagnostics);
     let (clauses, findings) = probes::clauses(script, sources, options);
     diagnostics.extend(findings.diagnostics);
     let (mut catalog, problems) = Catalog::new(target, headers, &script.c_items);
@@ -107,17 +106,6 @@ fn analyze_folded(
         warnings: diagnostics,
         later: [settings.later, findings.later, outcome.later].concat(),
     })
-}
-
-/// Parts of a script that this release cannot compile.
-fn refuse_unsupported(script: &ast::Script, diagnostics: &mut Vec<Diagnostic>) {
-    let mut refuse = |span, what: &str| {
-        let message = format!("{what} is not supported yet");
-        diagnostics.push(Diagnostic::error(Code::NotSupportedYet, span, message));
-    };
-    for definition in &script.functions {
-        refuse(definition.span, "`fn`");
-    }
 }
 
 /// The file name of the script.

@@ -71,7 +71,7 @@ codes! {
     Redeclared = "E0305", "A name is declared twice, or hides an outer one.";
     UnknownType = "E0306", "There is no such type.";
     UnknownField = "E0307", "The type has no such field.";
-    MacroRecursion = "E0308", "Macros cannot call themselves.";
+    MacroRecursion = "E0308", "Macros and functions cannot call themselves.";
     MacroArguments = "E0309", "The arguments do not match any definition of the macro.";
     NotAssignable = "E0310", "Only variables, maps and map elements can be assigned.";
     // Types.

@@ -272,7 +272,7 @@ impl Checker<'_, '_> {
     }
 
     /// A declaration without a value gives zero each time that it is reached.
-    fn start_at_zero(&mut self, id: crate::program::VarId, span: Span, out: &mut Vec<Stmt>) {
+    pub(super) fn start_at_zero(&mut self, id: crate::program::VarId, span: Span, out: &mut Vec<Stmt>) {
         let Some(ty) = self.state(id).ty.clone() else { return };
         let lowered = ty.lower();
         let location = self.location(span);

@@ -104,6 +104,7 @@ impl Checker<'_, '_> {
 
     /// Refuses a name that not all probes of the clause have.
     pub(super) fn require_probes(&mut self, name: &str, probes: ProbeSet, span: Span) -> Checked<()> {
+        self.refuse_in_function(name, probes, span)?;
         let Some(kind) = self.body.kinds.iter().find(|kind| !probes.contains(**kind)) else { return Ok(()) };
         let kind = kind.name();
         let able: Vec<&str> = probes.iter().map(ProbeKind::name).collect();

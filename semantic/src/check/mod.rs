@@ -17,6 +17,7 @@ mod loops;
 mod maps;
 mod ops;
 mod pointers;
+mod script_functions;
 mod stmt;
 mod typename;
 mod variables;
@@ -92,6 +93,8 @@ pub(crate) struct Checker<'a, 't> {
     expansions: usize,
     /// The script imports functions in C.
     has_c_code: bool,
+    /// Functions of the script.
+    functions: &'a [ast::FunctionDefinition],
 }
 
 /// What is known of a variable's type.
@@ -116,6 +119,8 @@ struct BodyState {
     variables: Vec<Declared>,
     /// Loops around the statement that is being walked.
     loops: Vec<loops::Loop>,
+    /// The function of the script that is being walked, at the place of its call.
+    inside: Option<script_functions::Inside>,
 }
 
 /// A variable of the body.
@@ -155,6 +160,7 @@ pub(crate) fn check(
         defines: Vec::new(),
         expansions: 0,
         has_c_code: !script.c_imports.is_empty(),
+        functions: &script.functions,
     };
     checker.declare_maps(declarations);
     for _ in 0..MAX_ROUNDS {
@@ -195,6 +201,7 @@ impl BodyState {
             scopes: Vec::new(),
             variables: Vec::new(),
             loops: Vec::new(),
+            inside: None,
         }
     }
 }
@@ -206,6 +213,7 @@ fn written_name(name: &str) -> &str {
 
 impl Checker<'_, '_> {
     fn round(&mut self, clauses: &[Clause<'_>]) -> Vec<Body> {
+        self.check_functions();
         let groups = clauses.iter().flat_map(|clause| clause.groups.iter().map(move |group| (clause, group)));
         let numbered = (0..).map(ProgramId).zip(groups);
         numbered.map(|(id, (clause, group))| self.clause(id, clause, group)).collect()

@@ -58,6 +58,9 @@ impl Checker<'_, '_> {
             }
             ast::StmtKind::If(branch) => self.branch(branch, span, out),
             ast::StmtKind::Unroll { count, body } => self.unroll(count, body, span, out),
+            ast::StmtKind::Return(value) if self.body.inside.is_some() => {
+                self.return_from_function(value.as_ref(), span, out);
+            }
             ast::StmtKind::Return(value) => {
                 if let Some(value) = value {
                     self.return_value(value, span);
@@ -70,9 +73,15 @@ impl Checker<'_, '_> {
             }
             ast::StmtKind::Break => self.jump(StmtKind::Break, span, out),
             ast::StmtKind::Continue => self.jump(StmtKind::Continue, span, out),
-            ast::StmtKind::While { condition, body } => self.while_loop(condition, body, span, out),
+            ast::StmtKind::While { condition, body } => {
+                let before = self.returns_from_loops();
+                self.while_loop(condition, body, span, out);
+                self.go_on_returning(before, span, out);
+            }
             ast::StmtKind::For { variable, iterable, body } => {
+                let before = self.returns_from_loops();
                 self.for_loop(variable, iterable, body, span, out);
+                self.go_on_returning(before, span, out);
             }
             ast::StmtKind::Import(import) => self.inner_import(import.span),
         }

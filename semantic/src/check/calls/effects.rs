@@ -13,7 +13,7 @@ use crate::value::{Checked, Stop, Value};
 
 impl Checker<'_, '_> {
     /// The value of a function without one: what it does happens all the same.
-    pub(super) fn only_effects(&mut self, statements: Vec<Stmt>, span: Span) -> Value {
+    pub(in crate::check) fn only_effects(&mut self, statements: Vec<Stmt>, span: Span) -> Value {
         let nothing = Value::void(self.location(span));
         if statements.is_empty() {
             return nothing;

@@ -20,7 +20,7 @@ use btaot_grammar::vocabulary::{Builtin, Function, Safety, ValueKind};
 
 use super::Checker;
 use crate::probes::did_you_mean;
-use crate::program::{EventValue, Stmt};
+use crate::program::{EventValue, Stmt, StmtKind};
 use crate::ty::Ty;
 use crate::types::Space;
 use crate::value::{Checked, Stop, Value};
@@ -36,6 +36,13 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
         out: &mut Vec<Stmt>,
     ) -> bool {
+        if self.is_script_function(&name.text) {
+            let value = self.call_script_function(name, arguments, expr.span);
+            if let Some(value) = self.settle(value, expr.span) {
+                self.push(out, StmtKind::Discard(value.expr), expr.span);
+            }
+            return true;
+        }
         let Some(function) = Function::lookup(&name.text) else { return false };
         if function.row().value != ValueKind::Void && function != Function::Delete {
             return false;
@@ -77,6 +84,9 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
     ) -> Checked<Value> {
         let span = expr.span;
+        if self.is_script_function(&name.text) {
+            return self.call_script_function(name, arguments, span);
+        }
         if arguments.is_empty()
             && let Some(builtin) = Builtin::lookup(&name.text)
         {
@@ -202,8 +212,10 @@ impl Checker<'_, '_> {
 
     fn unknown_function(&mut self, name: &ast::Name, span: Span) -> Checked<Value> {
         let message = format!("there is no function `{}`", name.text);
-        let names = Function::names().chain(Builtin::names());
-        let hint = did_you_mean(&name.text, names);
+        let own = self.functions.iter().map(|function| function.name.text.clone());
+        let names = Function::names().chain(Builtin::names()).map(str::to_owned);
+        let names: Vec<String> = own.chain(names).collect();
+        let hint = did_you_mean(&name.text, names.iter().map(String::as_str));
         self.fail(Diagnostic::error(Code::UnknownFunction, span, message).with_hint_opt(hint))
     }
 
