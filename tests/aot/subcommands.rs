@@ -92,6 +92,7 @@ fn fmt_usage_and_files_exit_with_2(folder: &Path) -> Checked {
 fn fmt_changes_no_instruction(folder: &Path) -> Checked {
     for script in cases::scripts("run") {
         let options = scripts::directives(&script)?.compile;
+        scripts::link_imports(&script, folder)?;
         let instructions = |name: &str, text: &str| -> Result<String, String> {
             std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;
             let command = &mut btaot();

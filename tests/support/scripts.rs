@@ -33,12 +33,7 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
     // The file keeps its name: diagnostics at run time show it.
     let copy = folder.join(file);
     std::fs::write(&copy, directives::with_programs(&text)?).map_err(|error| error.to_string())?;
-    // What the script imports lies in a folder of its name.
-    let imports = script.with_extension("");
-    if imports.is_dir() {
-        let link = folder.join(imports.file_name().unwrap_or_default());
-        std::os::unix::fs::symlink(&imports, link).map_err(|error| error.to_string())?;
-    }
+    link_imports(script, &folder)?;
     let tool = folder.join("tool");
     let options = directives(script)?.compile;
     // A script finds its headers where it was written.
@@ -47,4 +42,14 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
         .expect_code(0)
         .map_err(|error| format!("compiling {}: {error}", script.display()))?;
     Ok(tool)
+}
+
+/// Makes what a script imports, which lies in a folder of its name, seen from another folder.
+pub fn link_imports(script: &Path, folder: &Path) -> Result<(), String> {
+    let imports = script.with_extension("");
+    if !imports.is_dir() {
+        return Ok(());
+    }
+    let link = folder.join(imports.file_name().unwrap_or_default());
+    std::os::unix::fs::symlink(&imports, link).map_err(|error| error.to_string())
 }

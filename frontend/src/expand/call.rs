@@ -25,7 +25,8 @@ impl<'m> Expander<'m, '_> {
             _ => return,
         };
         let kinds: Vec<ArgumentKind> = arguments.iter().map(ArgumentKind::of).collect();
-        let Some(definition) = self.registry.find(name, &kinds) else {
+        let in_library = scope.frame().is_some_and(|frame| self.registry.is_library(frame.definition));
+        let Some(definition) = self.registry.find(name, &kinds, in_library) else {
             if let Some(nearest) = self.registry.nearest(name, &kinds).filter(|_| !self.is_other(name)) {
                 let problem = mismatch(nearest, span, arguments, &kinds);
                 self.diagnostics.push(problem);

@@ -5,6 +5,8 @@
 //! replaced by the caller's expression, which is not looked at again. Places in a copy have a file number of their own
 //! ([`Sources::add_expansion`]), so that later stages know calls apart and messages name the call.
 //!
+//! Macros of the standard library yield to the script's own, but among each other they do not see those.
+//!
 //! A text can describe a far larger one, so what expansion makes is bounded in size and depth.
 
 mod call;
@@ -30,12 +32,13 @@ const MAX_NODES: usize = 100_000;
 /// # Errors
 /// Definitions that contradict each other or leave the macro, and calls that match no definition.
 pub(crate) fn expand(mut script: Script, sources: &mut Sources) -> Result<Script, Vec<Diagnostic>> {
-    if script.macros.is_empty() {
+    let library = library::macros(sources)?;
+    if script.macros.is_empty() && library.is_empty() {
         return Ok(script);
     }
     let macros = std::mem::take(&mut script.macros);
     let functions = script.functions.iter().map(|function| function.name.text.clone()).collect();
-    let (registry, problems) = Registry::new(&macros, functions);
+    let (registry, problems) = Registry::new(&macros, &library, functions);
     let mut expander = Expander {
         registry: &registry,
         sources,

@@ -38,20 +38,28 @@ impl ArgumentKind {
 
 /// All definitions, by name and in source order.
 pub(super) struct Registry<'m> {
+    library: BTreeMap<&'m str, Vec<&'m Macro>>,
     macros: BTreeMap<&'m str, Vec<&'m Macro>>,
     functions: BTreeSet<String>,
 }
 
 impl<'m> Registry<'m> {
     /// Sorts the definitions, and finds those that can never be called.
-    pub fn new(definitions: &'m [Macro], functions: BTreeSet<String>) -> (Self, Vec<Diagnostic>) {
-        let mut registry = Self { macros: BTreeMap::new(), functions };
+    pub fn new(
+        definitions: &'m [Macro],
+        library: &'m [Macro],
+        functions: BTreeSet<String>,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut registry = Self { library: BTreeMap::new(), macros: BTreeMap::new(), functions };
+        for definition in library {
+            registry.library.entry(&definition.name.text).or_default().push(definition);
+        }
         let mut problems = Vec::new();
         let mut repeated = BTreeSet::new();
         for definition in definitions {
             let kinds: Vec<ArgumentKind> =
                 definition.parameters.iter().map(|p| ArgumentKind::of_parameter(p.kind)).collect();
-            if let Some(first) = registry.find(&definition.name.text, &kinds) {
+            if let Some(first) = exact(registry.macros.get(definition.name.text.as_str()), &kinds) {
                 // One message says it of all that follow.
                 if repeated.insert(first.span) {
                     problems.push(redefined(definition, first));
@@ -64,24 +72,32 @@ impl<'m> Registry<'m> {
         (registry, problems)
     }
 
-    /// The first definition that takes such arguments.
-    pub fn find(&self, name: &str, arguments: &[ArgumentKind]) -> Option<&'m Macro> {
-        self.named(name).find(|definition| distance(definition, arguments) == 0)
+    /// The first definition that takes such arguments: one of the script, or else of the library.
+    pub fn find(&self, name: &str, arguments: &[ArgumentKind], in_library: bool) -> Option<&'m Macro> {
+        let own = if in_library { None } else { exact(self.macros.get(name), arguments) };
+        own.or_else(|| exact(self.library.get(name), arguments))
     }
 
-    /// The definition that comes nearest to such arguments.
+    /// Whether a definition is one of the library.
+    pub fn is_library(&self, definition: &Macro) -> bool {
+        let known = self.library.get(definition.name.text.as_str());
+        known.into_iter().flatten().any(|known| std::ptr::eq(*known, definition))
+    }
+
+    /// The script's definition that comes nearest to such arguments.
     pub fn nearest(&self, name: &str, arguments: &[ArgumentKind]) -> Option<&'m Macro> {
-        self.named(name).min_by_key(|definition| distance(definition, arguments))
+        let named = self.macros.get(name).into_iter().flatten().copied();
+        named.min_by_key(|definition| distance(definition, arguments))
     }
 
     /// Whether the script has a function of this name.
     pub fn is_function(&self, name: &str) -> bool {
         self.functions.contains(name)
     }
+}
 
-    fn named(&self, name: &str) -> impl Iterator<Item = &'m Macro> {
-        self.macros.get(name).into_iter().flatten().copied()
-    }
+fn exact<'m>(named: Option<&Vec<&'m Macro>>, arguments: &[ArgumentKind]) -> Option<&'m Macro> {
+    named.into_iter().flatten().copied().find(|definition| distance(definition, arguments) == 0)
 }
 
 /// How far a definition is from taking such arguments; their number counts more than their kinds.

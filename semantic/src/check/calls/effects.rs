@@ -1,12 +1,11 @@
 //! Functions that are called for what they do: signals, changes of the traced process, checks.
 
-use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::Function;
 
 use super::super::{Checker, convert::converted};
 use crate::probes::did_you_mean;
-use crate::program::{ActionKind, Call, EventValue, Expr, ExprKind, Message, Stmt, StmtKind, UnaryOp};
+use crate::program::{Call, EventValue, Expr, ExprKind, Stmt, StmtKind};
 use crate::ty::Ty;
 use crate::types::{Space, Type};
 use crate::value::{Checked, Stop, Value};
@@ -45,35 +44,6 @@ impl Checker<'_, '_> {
             _ => Call::OverrideReturn,
         };
         self.effect(call, vec![number], span, out);
-        Ok(())
-    }
-
-    /// `assert(condition, message)`: an error and the end of the tool unless the condition holds.
-    pub(super) fn assertion(
-        &mut self,
-        arguments: &[ast::Expr],
-        span: Span,
-        out: &mut Vec<Stmt>,
-    ) -> Checked<()> {
-        let values = self.arguments(Function::Assert, arguments, span)?;
-        let [condition, message] = <[Value; 2]>::try_from(values).map_err(|_| Stop::Reported)?;
-        let condition = self.truth(condition).ok_or(Stop::Reported)?;
-        let message = self.text_operand(message, span)?;
-        let location = self.location(span);
-        let error = Message::Action {
-            kind: ActionKind::Error(location),
-            format: Bytes::from("%s"),
-            arguments: vec![message],
-        };
-        let mut failed = Vec::new();
-        self.push(&mut failed, StmtKind::Send(error), span);
-        self.refuse_in_for("assert()", span)?;
-        let code = self.at(ExprKind::Int(1), Type::I64, span);
-        self.push(&mut failed, StmtKind::Send(Message::Exit(code)), span);
-        self.push(&mut failed, StmtKind::Return, span);
-        let negated = ExprKind::Unary { op: UnaryOp::Not, operand: Box::new(condition) };
-        let condition = self.at(negated, Type::Bool, span);
-        self.push(out, StmtKind::If { condition, then: failed, otherwise: Vec::new() }, span);
         Ok(())
     }
 

@@ -65,7 +65,6 @@ impl Checker<'_, '_> {
             }
             Function::Debugf => self.debugf(arguments, span, out),
             Function::Join => self.join(arguments, span, out),
-            Function::Assert => self.assertion(arguments, span, out),
             Function::Signal | Function::SignalThread | Function::Override => {
                 self.plain_effect(function, arguments, span, out)
             }
