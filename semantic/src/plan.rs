@@ -5,7 +5,7 @@ use btaot_grammar::vocabulary::MapKind;
 use indexmap::IndexMap;
 
 use crate::check::{MapState, Shape};
-use crate::program::{Contents, Map, MapStorage};
+use crate::program::{Aggregation, Contents, Map, MapStorage};
 use crate::ty::Ty;
 use crate::types::Type;
 
@@ -18,8 +18,9 @@ fn map(name: &str, state: &MapState, max_map_keys: u32) -> Map {
     let contents = match &state.shape {
         Some(Shape::Aggregate(aggregation)) => Contents::Aggregate(*aggregation),
         Some(Shape::Plain(ty)) => Contents::Plain(ty.lower()),
-        // No code is made for time series yet, and only a declared map that is never used has no value.
-        Some(Shape::Series(_)) | None => Contents::Plain(Type::I64),
+        Some(Shape::Series(series)) => Contents::Aggregate(Aggregation::Series(*series)),
+        // Only a declared map that is never used has no value.
+        None => Contents::Plain(Type::I64),
     };
     let key = match (state.keyed, &state.key) {
         (Some(true), Some(key)) => Some(key.lower()),

@@ -48,6 +48,51 @@ pub enum Aggregation {
         /// Width of a bucket.
         step: i64,
     },
+    /// `tseries(n, interval, count, how)`: for each of the last intervals, at the place of its number modulo the
+    /// count, the number of the interval (wall clock), a value, and what it takes to combine it with others. The
+    /// number is 0 where nothing was recorded.
+    Series(Series),
+}
+
+/// What a time series records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Series {
+    /// Length of an interval, ns.
+    pub interval: u64,
+    /// Intervals that are kept.
+    pub count: u32,
+    /// What becomes of the values of an interval.
+    pub how: SeriesHow,
+    /// Signed, else unsigned.
+    pub signed: bool,
+}
+
+/// What becomes of the values of an interval, and the two words that are kept of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeriesHow {
+    /// The last one stands: it, and when it came (wall clock, ns).
+    Last,
+    /// Their average: the sum, and how many they were.
+    Avg,
+    /// The largest: [`ordered`] of it, and 1.
+    Max,
+    /// The smallest: the complement of [`ordered`] of it, and 1.
+    Min,
+    /// Their sum, and 1.
+    Sum,
+}
+
+impl Series {
+    /// 64-bit words that are kept of an interval.
+    pub const WORDS: u32 = 3;
+
+    /// The series that takes in values of both, if they are the same but for a sign.
+    pub fn merged(self, other: Self) -> Option<Self> {
+        let signed = self.signed || other.signed;
+        let merged = Self { signed, ..self };
+        (Self { signed, ..other } == merged).then_some(merged)
+    }
 }
 
 impl Aggregation {
@@ -62,6 +107,7 @@ impl Aggregation {
             | Self::Stats { .. } => 2,
             Self::Hist { bits } => hist_buckets(bits),
             Self::Lhist { min, max, step } => lhist_buckets(min, max, step),
+            Self::Series(series) => series.count * Series::WORDS,
         }
     }
 
@@ -72,13 +118,14 @@ impl Aggregation {
 
     /// Whether its value reads as an integer.
     pub fn is_castable(self) -> bool {
-        !matches!(self, Self::Stats { .. } | Self::Hist { .. } | Self::Lhist { .. })
+        !matches!(self, Self::Stats { .. } | Self::Hist { .. } | Self::Lhist { .. } | Self::Series(_))
     }
 
     /// The sign of its value.
     pub fn signed(self) -> bool {
         match self {
             Self::Count | Self::Hist { .. } | Self::Lhist { .. } => true,
+            Self::Series(series) => series.signed,
             Self::Sum { signed }
             | Self::Min { signed }
             | Self::Max { signed }
@@ -98,6 +145,7 @@ impl Aggregation {
             Self::Stats { .. } => "stats",
             Self::Hist { .. } => "hist",
             Self::Lhist { .. } => "lhist",
+            Self::Series(_) => "tseries",
         }
     }
 
@@ -109,6 +157,7 @@ impl Aggregation {
             (Self::Max { signed: a }, Self::Max { signed: b }) => Some(Self::Max { signed: a || b }),
             (Self::Avg { signed: a }, Self::Avg { signed: b }) => Some(Self::Avg { signed: a || b }),
             (Self::Stats { signed: a }, Self::Stats { signed: b }) => Some(Self::Stats { signed: a || b }),
+            (Self::Series(a), Self::Series(b)) => a.merged(b).map(Self::Series),
             _ if self == other => Some(self),
             _ => None,
         }

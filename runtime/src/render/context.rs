@@ -39,6 +39,12 @@ impl<'m> Context<'m> {
         }
     }
 
+    /// Appends a moment of the wall clock (ns since 1970) with its date, to the nanosecond.
+    pub fn moment(&mut self, out: &mut Vec<u8>, nanoseconds: u64) {
+        let format = TimeFormat::parse(b"%Y-%m-%d %H:%M:%S.%k");
+        self.wall_time(out, nanoseconds, &format);
+    }
+
     /// Appends a moment of the wall clock (ns since 1970) in a format of `time()`, which is limited to 63
     /// bytes.
     pub fn wall_time(&mut self, out: &mut Vec<u8>, nanoseconds: u64, format: &TimeFormat) {

@@ -94,6 +94,13 @@ fn shown(out: &mut Vec<u8>, context: &mut Context<'_>, shown: &Shown<'_>) {
             out.push(b'}');
         }
         Shown::Hist(buckets) => list(out, buckets.iter(), bucket),
+        Shown::Series(points) => list(out, points.recorded(), |out, (start, value)| {
+            out.extend_from_slice(b"{\"interval_start\":\"");
+            context.moment(out, start);
+            out.extend_from_slice(b"\",\"value\":");
+            self::value(out, context, &value);
+            out.push(b'}');
+        }),
     }
 }
 

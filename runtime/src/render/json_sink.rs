@@ -53,6 +53,7 @@ impl Sink for JsonSink {
             Shown::Value(_) => "map",
             Shown::Average(_) | Shown::Stats { .. } => "stats",
             Shown::Hist(_) => "hist",
+            Shown::Series(_) => "tseries",
         };
         begin(out, kind);
         out.push(b'{');

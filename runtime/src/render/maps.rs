@@ -6,6 +6,7 @@ use btaot_abi::value::ValueType;
 
 use super::decode::{self, ShortValue, Value, long};
 use super::hist::{self, Bucket};
+use super::series::Points;
 
 /// The contents of a map as they were read from the kernel.
 ///
@@ -75,6 +76,8 @@ pub enum Shown<'a> {
     },
     /// A histogram.
     Hist(Vec<Bucket>),
+    /// A time series.
+    Series(Points),
 }
 
 /// An entry of a map.
@@ -109,11 +112,19 @@ pub fn entries<'a>(map: &'a Map, rows: &'a MapRows, cut: Cut) -> Result<Vec<Entr
             rank_a.cmp(rank_b).then_with(|| decode::compare(ty, a, b))
         });
     }
+    let last = ranked.iter().filter_map(|(_, _, shown)| match shown {
+        Shown::Series(points) => points.last(),
+        _ => None,
+    });
+    let last = last.max().unwrap_or(0);
     let hidden = if cut.top > 0 { ranked.len().saturating_sub(cut.top as usize) } else { 0 };
     ranked
         .into_iter()
         .skip(hidden)
-        .map(|(_, key, shown)| {
+        .map(|(_, key, mut shown)| {
+            if let Shown::Series(points) = &mut shown {
+                points.end_at(last);
+            }
             let key = map.key.as_ref().map(|ty| Value::read(ty, key)).transpose()?;
             Ok(Entry { key, shown })
         })
@@ -167,6 +178,7 @@ fn combined(kind: Aggregation, value: &[u8], row: usize, div: u64) -> (u64, Show
             };
             (ordered(average, signed), shown)
         }
+        Aggregation::Series(series) => (0, Shown::Series(Points::new(series, value, row))),
         Aggregation::Hist { bits } => {
             let counts = counts(value, row, kind);
             (counts.iter().sum(), Shown::Hist(hist::logarithmic(&counts, bits, div)))

@@ -14,6 +14,7 @@ mod maps;
 pub(crate) mod number;
 mod output;
 mod printf;
+mod series;
 mod sink;
 mod text;
 mod text_sink;

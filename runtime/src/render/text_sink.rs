@@ -6,7 +6,7 @@ use super::context::Context;
 use super::decode::Value;
 use super::maps::Shown;
 use super::sink::{Contents, Fault, Origin, Said, Sink, Streams};
-use super::{hist, number, text};
+use super::{hist, number, series, text};
 
 /// Text for people: output on standard output, messages on standard error.
 pub struct TextSink;
@@ -102,6 +102,10 @@ fn shown(out: &mut Vec<u8>, context: &mut Context<'_>, shown: &Shown<'_>) {
             out.extend_from_slice(b", .total = ");
             text::value(out, context, total);
             out.extend_from_slice(b" }");
+        }
+        Shown::Series(points) => {
+            out.push(b'\n');
+            series::text(out, context, points);
         }
         Shown::Hist(buckets) => {
             out.push(b'\n');

@@ -126,6 +126,7 @@ impl Checker<'_, '_> {
             && function.is_aggregation()
         {
             let aggregated = self.aggregate(name, function, value.span, arguments);
+            let aggregated = self.await_value(name, aggregated);
             let (map, key) = access?;
             let value = aggregated?;
             return Ok(StmtKind::Aggregate { map, key, value });
@@ -134,6 +135,7 @@ impl Checker<'_, '_> {
             return self.update_map((name, at), access, op, value, span);
         }
         let value = self.expr(value);
+        let value = self.await_value(name, value);
         let (map, key) = access?;
         let value = self.map_value(name, value?, span)?;
         Ok(StmtKind::SetMap { map, key, value })

@@ -1,8 +1,9 @@
 //! Maps: keys, values and declarations.
 
+use btaot_abi::aggregation::Series;
 use btaot_abi::ids::MapId;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::{MapKind, SeriesAggregation};
+use btaot_grammar::vocabulary::MapKind;
 
 use super::Checker;
 use super::variables::storable;
@@ -28,6 +29,8 @@ pub(crate) struct MapState {
     pub written: bool,
     /// It was assigned something that it cannot hold, which was or will be reported.
     pub refused: bool,
+    /// It was assigned something whose type was not known yet.
+    pub awaited: bool,
     /// The kind and number of entries that the script asks for.
     pub declared: Option<(MapKind, u32)>,
 }
@@ -41,17 +44,6 @@ pub(crate) enum Shape {
     Aggregate(Aggregation),
     /// A time series.
     Series(Series),
-}
-
-/// The parameters of `tseries()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Series {
-    /// Length of an interval, ns.
-    pub interval: u64,
-    /// Number of intervals.
-    pub count: u64,
-    /// What becomes of the values of an interval; the last one stands when absent.
-    pub aggregation: Option<SeriesAggregation>,
 }
 
 impl Shape {
@@ -78,6 +70,7 @@ impl Checker<'_, '_> {
             shape: None,
             written: false,
             refused: false,
+            awaited: false,
             declared: None,
         })
     }
@@ -225,7 +218,7 @@ impl Checker<'_, '_> {
         let wider = match (&current, new) {
             (Shape::Plain(left), Shape::Plain(right)) => promote(left, right).map(Shape::Plain),
             (Shape::Aggregate(left), Shape::Aggregate(right)) => left.merged(*right).map(Shape::Aggregate),
-            (Shape::Series(left), Shape::Series(right)) => (left == right).then(|| current.clone()),
+            (Shape::Series(left), Shape::Series(right)) => left.merged(*right).map(Shape::Series),
             _ => None,
         };
         let Some(wider) = wider else { return Err(current) };
@@ -238,16 +231,27 @@ impl Checker<'_, '_> {
         Ok(wider)
     }
 
-    /// Maps that are used but never assigned hold small integers. Says whether there were any.
+    /// Maps that are used but never assigned hold small integers. Says whether there were any. Those that are assigned
+    /// what depends on others wait until there are no others left.
     pub(super) fn settle_untyped_maps(&mut self) -> bool {
+        let untyped = |map: &&mut MapState| map.shape.is_none() && map.keyed.is_some() && !map.refused;
+        let all_wait = self.maps.values_mut().filter(untyped).all(|map| map.awaited);
         let mut any = false;
-        for map in self.maps.values_mut() {
-            if map.shape.is_none() && map.keyed.is_some() && !map.refused {
-                map.shape = Some(Shape::Plain(Ty::int(1, true)));
-                any = true;
-            }
+        for map in self.maps.values_mut().filter(untyped).filter(|map| all_wait || !map.awaited) {
+            map.shape = Some(Shape::Plain(Ty::int(1, true)));
+            any = true;
         }
         any
+    }
+
+    /// A value for a map; the map waits for it while its type is not known.
+    pub(super) fn await_value<T>(&mut self, name: &str, value: Checked<T>) -> Checked<T> {
+        if matches!(value, Err(Stop::Unknown))
+            && let Some(map) = self.maps.get_mut(name)
+        {
+            map.awaited = true;
+        }
+        value
     }
 
     /// Takes `let @m = hash(5);` over.

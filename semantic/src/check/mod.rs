@@ -41,7 +41,7 @@ use crate::ty::Ty;
 use crate::types::{StructId, Type};
 use crate::value::{Stop, Value};
 
-pub(crate) use maps::{MapState, Series, Shape};
+pub(crate) use maps::{MapState, Shape};
 
 /// Rounds after which types must stand. Each round widens at least one type, and a type widens a few times at most,
 /// so a script that needs more is larger than any.

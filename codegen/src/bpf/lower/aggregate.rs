@@ -15,6 +15,9 @@ use crate::bpf::helpers::Helper;
 use crate::llvm::ir::{Compare, Likely};
 use crate::llvm::{Int, Ptr};
 
+/// Most bytes of a value for each CPU: `PCPU_MIN_UNIT_SIZE` of `include/linux/percpu.h`.
+const MAX_PERCPU_VALUE: u32 = 32 << 10;
+
 /// Attempts to replace a minimum or maximum against programs that interrupt this one.
 const ATTEMPTS: u32 = 3;
 
@@ -50,6 +53,8 @@ impl<'c> Lower<'_, '_, 'c> {
                     Ok(())
                 })
             }
+            MapStorage::Hash { .. } if size > MAX_PERCPU_VALUE => self
+                .unsupported(location, "values of maps with keys have at most 32 KiB: take fewer intervals"),
             MapStorage::Hash { .. } => self.entry(map, key, size, location, |lower, row| {
                 lower.take_in(row, kind, value);
                 Ok(())
@@ -84,6 +89,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.raise(row, key);
                 ir.store(second, ir.i64(1), 8);
             }
+            Aggregation::Series(series) => self.record_in(row, series, value),
             Aggregation::Hist { .. } | Aggregation::Lhist { .. } => {
                 let words = kind.words();
                 // LLVM may know the bound from how the bucket was computed; the verifier does not.
@@ -99,13 +105,13 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     /// [`ordered`] of a value; its own inverse.
-    fn order(&self, value: Int<'c>, signed: bool) -> Int<'c> {
+    pub(super) fn order(&self, value: Int<'c>, signed: bool) -> Int<'c> {
         self.ir.xor(value, self.ir.i64(ordered(0, signed)))
     }
 
     /// Replaces a word by a larger one. Who loses every attempt was overtaken by programs that
     /// interrupted it, and is counted as lost.
-    fn raise(&mut self, row: Ptr<'c>, value: Int<'c>) {
+    pub(super) fn raise(&mut self, row: Ptr<'c>, value: Int<'c>) {
         let ir = self.ir;
         let done = self.open("raised");
         for _ in 0..ATTEMPTS {
@@ -254,8 +260,8 @@ impl<'c> Lower<'_, '_, 'c> {
         location: Location,
     ) -> Result<Int<'c>> {
         let ir = self.ir;
-        if matches!(kind, Aggregation::Hist { .. } | Aggregation::Lhist { .. }) {
-            return self.unsupported(location, "a histogram is not a number");
+        if matches!(kind, Aggregation::Hist { .. } | Aggregation::Lhist { .. } | Aggregation::Series(_)) {
+            return self.unsupported(location, "a histogram or a series is not a number");
         }
         let (first, second) = (ir.alloca(self.function, 8, "first"), ir.alloca(self.function, 8, "second"));
         ir.store(first, ir.i64(0), 8);
@@ -301,7 +307,8 @@ impl<'c> Lower<'_, '_, 'c> {
             Aggregation::Count
             | Aggregation::Sum { .. }
             | Aggregation::Hist { .. }
-            | Aggregation::Lhist { .. } => first,
+            | Aggregation::Lhist { .. }
+            | Aggregation::Series(_) => first,
         }
     }
 

@@ -116,6 +116,10 @@ impl<'c> Lower<'_, '_, 'c> {
                 let pid_tgid = self.helper(Helper::GetCurrentPidTgid, &[]);
                 ir.and(pid_tgid, ir.i64(u32::MAX.into()))
             }
+            // What a sample brings begins with its registers.
+            EventValue::Register(offset) if self.body.context == Context::PerfEvent => {
+                ir.load(64, ir.offset(self.context, offset.into()), 8)
+            }
             EventValue::Register(offset) => return self.register(offset, location),
             EventValue::Cpu => self.cpu(),
             EventValue::CurrentTask => self.task(),
@@ -272,14 +276,13 @@ impl<'c> Lower<'_, '_, 'c> {
         }
     }
 
-    /// A register of the traced function, or of the code that a sample met.
+    /// A register of the traced function.
     fn register(&mut self, offset: u16, location: Location) -> Result<Int<'c>> {
         match self.body.context {
-            // What a sample brings begins with its registers.
-            Context::Uprobe | Context::Kprobe | Context::PerfEvent => {
+            Context::Uprobe | Context::Kprobe => {
                 Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
             }
-            Context::TestRun | Context::Tracepoint(_) => {
+            Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent => {
                 self.unsupported(location, "this probe has no traced function with arguments")
             }
         }

@@ -18,6 +18,7 @@ mod read;
 mod scalar;
 mod scratch;
 mod send;
+mod series;
 mod stack;
 mod statement;
 mod text;

@@ -1,6 +1,7 @@
 //! Every aggregation, plain map operation, message and event value, in every kind of program.
 
 use btaot_abi::Bytes;
+use btaot_abi::aggregation::{Series, SeriesHow};
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::ids::MapId;
 use btaot_semantic::program::{
@@ -12,7 +13,7 @@ use btaot_semantic::types::{Int, Space, StackMode, StackShape, Type};
 use super::build::*;
 use super::{everywhere, loaded};
 
-const AGGREGATIONS: [(&str, Aggregation); 11] = [
+const AGGREGATIONS: [(&str, Aggregation); 13] = [
     ("@count", Aggregation::Count),
     ("@sum", Aggregation::Sum { signed: true }),
     ("@min", Aggregation::Min { signed: true }),
@@ -24,7 +25,13 @@ const AGGREGATIONS: [(&str, Aggregation); 11] = [
     ("@hist", Aggregation::Hist { bits: 0 }),
     ("@hist3", Aggregation::Hist { bits: 3 }),
     ("@lhist", Aggregation::Lhist { min: -10, max: 1000, step: 7 }),
+    ("@series", series(SeriesHow::Last)),
+    ("@least", series(SeriesHow::Min)),
 ];
+
+const fn series(how: SeriesHow) -> Aggregation {
+    Aggregation::Series(Series { interval: 100_000_000, count: 1000, how, signed: true })
+}
 
 fn value(kind: Aggregation) -> Option<Expr> {
     (kind != Aggregation::Count).then(|| event(EventValue::Nsecs))

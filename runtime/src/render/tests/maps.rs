@@ -7,7 +7,7 @@ use super::{I64, U64, fields, metadata, record, rendered, text, tuple};
 use crate::render::{Cut, Format, MapRows};
 
 /// A map with its contents.
-struct Filled {
+pub(super) struct Filled {
     map: Map,
     rows: MapRows,
 }
@@ -17,7 +17,7 @@ const CPUS: usize = 2;
 /// Words of a row that is padded to cache lines.
 const ROW: usize = 8;
 
-fn filled(name: &str, key: Option<ValueType>, value: MapValue) -> Filled {
+pub(super) fn filled(name: &str, key: Option<ValueType>, value: MapValue) -> Filled {
     let storage = Storage::Global { offset: 0, present: 0 };
     let key_size = key.as_ref().map_or(0, ValueType::size) as usize;
     let (row, rows) = match &value {
@@ -46,7 +46,7 @@ impl Filled {
     }
 
     /// Adds an entry of an aggregation: the words of each CPU's row.
-    fn row(mut self, key: &[u8], cpus: [&[u64]; CPUS]) -> Self {
+    pub(super) fn row(mut self, key: &[u8], cpus: [&[u64]; CPUS]) -> Self {
         let words = padded_words(self.aggregation());
         let mut bytes = Vec::new();
         for row in cpus {
@@ -69,7 +69,7 @@ impl Filled {
 }
 
 /// What stands at the end of a run with these maps.
-fn dump(format: Format, maps: Vec<Filled>) -> String {
+pub(super) fn dump(format: Format, maps: Vec<Filled>) -> String {
     let mut metadata = metadata();
     let (tables, rows): (Vec<_>, Vec<_>) = maps.into_iter().map(|filled| (filled.map, filled.rows)).unzip();
     metadata.maps = tables;

@@ -4,6 +4,7 @@
 mod maps;
 mod messages;
 mod printf;
+mod series;
 mod values;
 
 use std::cell::RefCell;

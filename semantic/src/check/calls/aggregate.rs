@@ -1,9 +1,10 @@
 //! `count()`, `hist()` and their kind: the value that a map takes in.
 
+use btaot_abi::aggregation::{Series, SeriesHow};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::{ConfigKey, Function, SeriesAggregation};
 
-use super::super::{Checker, Series, Shape};
+use super::super::{Checker, Shape};
 use crate::config::Unstable;
 use crate::program::{Aggregation, Expr};
 use crate::value::{Checked, Stop};
@@ -91,8 +92,8 @@ impl Checker<'_, '_> {
             let message = format!("a time series has 1 to {MAX_INTERVALS} intervals, not {count}");
             return self.bad_argument_of(span, arguments[2].span, message);
         }
-        let aggregation = match arguments.get(3) {
-            None => None,
+        let how = match arguments.get(3) {
+            None => SeriesHow::Last,
             Some(argument) => {
                 let word = self.literal_text(argument, span)?;
                 let word = String::from_utf8_lossy(&word).into_owned();
@@ -104,14 +105,20 @@ impl Checker<'_, '_> {
                     );
                     return self.bad_argument_of(span, argument.span, message);
                 };
-                Some(found)
+                match found {
+                    SeriesAggregation::Avg => SeriesHow::Avg,
+                    SeriesAggregation::Max => SeriesHow::Max,
+                    SeriesAggregation::Min => SeriesHow::Min,
+                    SeriesAggregation::Sum => SeriesHow::Sum,
+                }
             }
         };
-        let shape = Shape::Series(Series { interval, count, aggregation });
+        let signed = value.ty.as_int().is_some_and(|int| int.int.signed);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let shape = Shape::Series(Series { interval, count, how, signed });
         if let Err(current) = self.widen_map(name, &shape) {
             return self.other_aggregation(name, Function::Tseries.name(), &current, span);
         }
-        self.later(span, "`tseries()`");
         self.widened(value).map(Some).ok_or(Stop::Reported)
     }
 
