@@ -127,7 +127,8 @@ impl Clang {
         let mut options: Vec<String> =
             ["-x", "c", "-target", "bpf", "-D__x86_64__", "-w", "-ferror-limit=0"].map(String::from).to_vec();
         let mut flag = |flag: &str, path: &Path| options.push(format!("{flag}{}", path.display()));
-        flag("-iquote", folder);
+        // A file without a folder lies in the current one; the option would take its neighbour for the folder.
+        flag("-iquote", if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         includes.folders.iter().for_each(|folder| flag("-I", folder));
         // Debian keeps headers of an architecture in a folder of their own.
         flag("-idirafter", Path::new("/usr/include/x86_64-linux-gnu"));
