@@ -94,7 +94,7 @@ pub(crate) struct Checker<'a, 't> {
     /// The script imports functions in C.
     has_c_code: bool,
     /// Functions of the script.
-    functions: &'a [ast::FunctionDefinition],
+    functions: script_functions::ScriptFunctions<'a>,
 }
 
 /// What is known of a variable's type.
@@ -160,7 +160,7 @@ pub(crate) fn check(
         defines: Vec::new(),
         expansions: 0,
         has_c_code: !script.c_imports.is_empty(),
-        functions: &script.functions,
+        functions: script_functions::ScriptFunctions::new(&script.functions),
     };
     checker.declare_maps(declarations);
     for _ in 0..MAX_ROUNDS {

@@ -4,6 +4,8 @@
 //! statements in the place of the call: they are the body of a loop that runs once, and `return` leaves that loop. LLVM
 //! makes straight code of it, and no function of the kernel's has to be called.
 
+use std::collections::BTreeMap;
+
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::ProbeSet;
 
@@ -16,8 +18,10 @@ use crate::value::{Checked, Stop, Value};
 
 use btaot_abi::ids::ProgramId;
 
-/// Functions that a clause calls at most, one in another: each call is a copy.
+/// Calls of a clause, those of the functions that it calls included: each is a copy.
 const MAX_CALLS: usize = 1000;
+/// Functions may call each other this deep.
+const MAX_CHAIN: usize = 64;
 
 /// The function whose body is being walked.
 pub(super) struct Inside {
@@ -33,12 +37,68 @@ pub(super) struct Inside {
     returns: usize,
     /// Calls that led here, innermost last, as indices of the script's functions.
     chain: Vec<usize>,
+    /// The function is checked by itself; what it calls is only looked at from outside.
+    alone: bool,
+}
+
+/// The functions of a script.
+pub(super) struct ScriptFunctions<'a> {
+    /// In source order.
+    all: &'a [ast::FunctionDefinition],
+    /// The first of each name.
+    names: BTreeMap<&'a str, usize>,
+    /// Which calls which, and where.
+    calls: Vec<(usize, usize, Span)>,
+}
+
+impl<'a> ScriptFunctions<'a> {
+    pub fn new(all: &'a [ast::FunctionDefinition]) -> Self {
+        let names = all.iter().enumerate().rev();
+        let names = names.map(|(index, function)| (function.name.text.as_str(), index)).collect();
+        Self { all, names, calls: Vec::new() }
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.names.keys().copied()
+    }
+
+    /// A call by which each function that calls itself, also by way of others, does so.
+    fn circles(&self) -> Vec<(usize, Span)> {
+        let mut calls: Vec<Vec<(usize, Span)>> = vec![Vec::new(); self.all.len()];
+        for (caller, callee, span) in &self.calls {
+            calls[*caller].push((*callee, *span));
+        }
+        let mut circles = Vec::new();
+        // 0: not seen, 1: on the way from the start, 2: done.
+        let mut seen = vec![0; self.all.len()];
+        for start in 0..self.all.len() {
+            let mut way = vec![(start, 0)];
+            while let Some((at, next)) = way.last_mut() {
+                let at = *at;
+                seen[at] = seen[at].max(1);
+                let Some((callee, span)) = calls[at].get(*next) else {
+                    seen[at] = 2;
+                    way.pop();
+                    continue;
+                };
+                *next += 1;
+                match seen[*callee] {
+                    0 => way.push((*callee, 0)),
+                    1 => circles.push((*callee, *span)),
+                    _ => {}
+                }
+            }
+        }
+        circles
+    }
 }
 
 impl<'a> Checker<'a, '_> {
     /// The function of the script that has this name.
     fn script_function(&self, name: &str) -> Option<(usize, &'a ast::FunctionDefinition)> {
-        self.functions.iter().enumerate().find(|(_, function)| function.name.text == name)
+        let index = *self.functions.names.get(name)?;
+        Some((index, &self.functions.all[index]))
     }
 
     /// Whether a name is that of a function of the script.
@@ -48,8 +108,8 @@ impl<'a> Checker<'a, '_> {
 
     /// Checks all functions by themselves, called or not.
     pub(super) fn check_functions(&mut self) {
-        let functions = self.functions;
-        for (index, function) in functions.iter().enumerate() {
+        self.functions.calls.clear();
+        for (index, function) in self.functions.all.iter().enumerate() {
             if let Some((first, other)) = self.script_function(&function.name.text)
                 && first < index
             {
@@ -66,6 +126,14 @@ impl<'a> Checker<'a, '_> {
             self.settle(checked, head(function));
             self.warn_unassigned();
         }
+        for (index, span) in self.functions.circles() {
+            let function = &self.functions.all[index];
+            let message = format!("the function `{}` calls itself", function.name.text);
+            let error = Diagnostic::error(Code::MacroRecursion, span, message)
+                .with_secondary(head(function), "this function")
+                .with_hint("use a loop to repeat something");
+            self.report(error);
+        }
     }
 
     /// A call of a function of the script.
@@ -76,16 +144,15 @@ impl<'a> Checker<'a, '_> {
         span: Span,
     ) -> Checked<Value> {
         let Some((index, function)) = self.script_function(&name.text) else { return Err(Stop::Reported) };
-        let chain = self.body.inside.as_ref().map_or(&[][..], |inside| &inside.chain[..]);
-        if chain.contains(&index) {
-            let message = format!("the function `{}` calls itself", name.text);
-            let error = Diagnostic::error(Code::MacroRecursion, span, message)
-                .with_secondary(head(function), "this function")
-                .with_hint("use a loop to repeat something");
-            return self.fail(error);
+        let inside = self.body.inside.as_ref();
+        let caller = inside.filter(|inside| inside.alone).and_then(|inside| inside.chain.last()).copied();
+        let chain = inside.map_or(&[][..], |inside| &inside.chain[..]);
+        if chain.contains(&index) && caller.is_none() {
+            // That was said when the function was checked by itself.
+            return Err(Stop::Reported);
         }
         self.expansions += 1;
-        if self.expansions > MAX_CALLS {
+        if (self.expansions > MAX_CALLS || chain.len() >= MAX_CHAIN) && caller.is_none() {
             return self.error(Code::TooDeep, span, "the functions of this clause call each other too often");
         }
         let (given, wanted) = (arguments.len(), function.parameters.len());
@@ -97,7 +164,18 @@ impl<'a> Checker<'a, '_> {
             return self.fail(error.with_secondary(head(function), "defined here"));
         }
         let values = values.into_iter().collect::<Checked<Vec<Value>>>()?;
-        self.function_body(index, function, Some((arguments, values)), span)
+        let given = Some((arguments, values));
+        let Some(caller) = caller else { return self.function_body(index, function, given, span) };
+        self.functions.calls.push((caller, index, span));
+        self.scoped(|checker| {
+            checker.bind_parameters(function, given, &mut Vec::new())?;
+            Ok(match checker.type_name(&function.result)? {
+                ty if ty.is_void() => Value::void(checker.location(span)),
+                // A text whose size only calls tell takes any place.
+                Ty::Plain(Type::Str(0)) => checker.placeholder(Ty::Plain(Type::Str(1)), span),
+                ty => checker.placeholder(ty, span),
+            })
+        })
     }
 
     /// The statements of a function and its value. Without arguments it is checked by itself.
@@ -115,6 +193,7 @@ impl<'a> Checker<'a, '_> {
         }
         let outer_scopes = std::mem::replace(&mut self.body.scopes, vec![Vec::new()]);
         let outer_loops = std::mem::take(&mut self.body.loops);
+        let alone = arguments.is_none();
         let mut statements = Vec::new();
         let bound = self.bind_parameters(function, arguments, &mut statements);
         let returned = self.declared_as(" returned", function.name.span, Ty::BOOL);
@@ -123,7 +202,7 @@ impl<'a> Checker<'a, '_> {
         let mut chain = outer.as_ref().map_or_else(Vec::new, |outer| outer.chain.clone());
         chain.push(index);
         let name = function.name.text.clone();
-        self.body.inside = Some(Inside { name, result, returned, from_loops: 0, returns: 0, chain });
+        self.body.inside = Some(Inside { name, result, returned, from_loops: 0, returns: 0, chain, alone });
         let body = self.block(&function.body);
         let inside = std::mem::replace(&mut self.body.inside, outer);
         self.body.scopes = outer_scopes;

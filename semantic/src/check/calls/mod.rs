@@ -211,7 +211,7 @@ impl Checker<'_, '_> {
 
     fn unknown_function(&mut self, name: &ast::Name, span: Span) -> Checked<Value> {
         let message = format!("there is no function `{}`", name.text);
-        let own = self.functions.iter().map(|function| function.name.text.clone());
+        let own = self.functions.names().map(str::to_owned);
         let names = Function::names().chain(Builtin::names()).map(str::to_owned);
         let names: Vec<String> = own.chain(names).collect();
         let hint = did_you_mean(&name.text, names.iter().map(String::as_str));
