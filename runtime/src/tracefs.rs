@@ -86,9 +86,23 @@ impl Tracefs {
 
     /// Number and layout of a tracepoint's record; none if there is no such tracepoint.
     pub fn format(&self, category: &str, event: &str) -> Result<Option<Format>, TracefsError> {
-        let path = self.root.join("events").join(category).join(event).join("format");
+        match self.format_text(category, event)? {
+            Some(text) => Format::parse(&text)
+                .map(Some)
+                .ok_or_else(|| TracefsError::Format { path: self.format_path(category, event) }),
+            None => Ok(None),
+        }
+    }
+
+    fn format_path(&self, category: &str, event: &str) -> PathBuf {
+        self.root.join("events").join(category).join(event).join("format")
+    }
+
+    /// What the kernel says of a tracepoint's record; none if there is no such tracepoint.
+    pub fn format_text(&self, category: &str, event: &str) -> Result<Option<String>, TracefsError> {
+        let path = self.format_path(category, event);
         match fs::read_to_string(&path) {
-            Ok(text) => Format::parse(&text).map(Some).ok_or(TracefsError::Format { path }),
+            Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(TracefsError::Read { path, error }),
         }

@@ -61,6 +61,8 @@ pub enum ConversionKind {
     RawHex,
     /// `rh`: a buffer as hexadecimal digits with spaces.
     RawDigits,
+    /// `gr`: flags of a memory allocation by their names.
+    AllocationFlags,
 }
 
 /// Why a format is not one.
@@ -186,7 +188,7 @@ impl Scanner<'_> {
         }
         out.bits = self.length();
         out.kind = self.kind()?;
-        if out.kind == ConversionKind::Pointer {
+        if matches!(out.kind, ConversionKind::Pointer | ConversionKind::AllocationFlags) {
             out.bits = 64;
         }
         out.span.1 = self.at;
@@ -228,6 +230,7 @@ impl Scanner<'_> {
             b'r' if self.eat(b'x') => ConversionKind::RawHex,
             b'r' if self.eat(b'h') => ConversionKind::RawDigits,
             b'r' => ConversionKind::Raw,
+            b'g' if self.eat(b'r') => ConversionKind::AllocationFlags,
             _ => return Err(FormatError::Unknown { offset: self.start, letter }),
         })
     }
@@ -250,9 +253,9 @@ mod tests {
 
     #[test]
     fn lengths_widths_and_letters() {
-        use ConversionKind::{Char, HexLower, Pointer, RawHex, Signed, Text};
+        use ConversionKind::{AllocationFlags, Char, HexLower, Pointer, RawHex, Signed, Text};
         assert_eq!(
-            conversions("%d %hhd %-5.3lx %llx %c %10s %p %rx"),
+            conversions("%d %hhd %-5.3lx %llx %c %10s %p %rx %gr"),
             [
                 (Signed, 32, 0, None),
                 (Signed, 8, 0, None),
@@ -262,6 +265,7 @@ mod tests {
                 (Text, 32, 10, None),
                 (Pointer, 64, 0, None),
                 (RawHex, 32, 0, None),
+                (AllocationFlags, 64, 0, None),
             ]
         );
     }

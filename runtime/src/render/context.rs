@@ -3,6 +3,7 @@
 use btaot_abi::ids::StrftimeId;
 use btaot_abi::metadata::Metadata;
 
+use super::flags::AllocationFlags;
 use super::time::{Calendar, TimeFormat};
 use crate::symbols::Names;
 
@@ -13,6 +14,7 @@ pub struct Context<'m> {
     /// Follows text that was cut.
     pub trailer: &'m [u8],
     formats: Vec<TimeFormat>,
+    flags: Option<AllocationFlags>,
     calendar: Calendar,
     boot_time: i64,
     max_strlen: usize,
@@ -25,10 +27,16 @@ impl<'m> Context<'m> {
             names,
             trailer: &metadata.config.str_trunc_trailer,
             formats: metadata.strftime.iter().map(|format| TimeFormat::parse(format)).collect(),
+            flags: None,
             calendar: Calendar::default(),
             boot_time,
             max_strlen: metadata.config.max_strlen as usize,
         }
+    }
+
+    /// The names of this kernel's allocation flags, read when they are first needed.
+    pub fn allocation_flags(&mut self) -> &AllocationFlags {
+        self.flags.get_or_insert_with(AllocationFlags::of_this_kernel)
     }
 
     /// Appends a moment of the boot clock in a format of `strftime()`.

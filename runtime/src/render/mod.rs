@@ -7,6 +7,7 @@ mod actions;
 mod context;
 mod decode;
 mod faults;
+mod flags;
 mod hist;
 mod json;
 mod json_sink;

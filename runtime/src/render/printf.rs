@@ -127,6 +127,9 @@ fn convert(out: &mut Vec<u8>, context: &mut Context<'_>, conversion: &Conversion
                 number::hex_byte(out, byte, Case::Lower);
             }
         }
+        (ConversionKind::AllocationFlags, value) => {
+            context.allocation_flags().append(out, value.integer().unwrap_or(0));
+        }
         // `check` has seen to it that the value is an integer.
         (_, value) => prefix = integer(out, conversion, value.integer().unwrap_or(0)),
     }
@@ -182,7 +185,13 @@ fn integer(out: &mut Vec<u8>, conversion: &Conversion, value: u64) -> usize {
 /// Brings what stands from `start` on to the width that was asked for.
 fn pad(out: &mut Vec<u8>, conversion: &Conversion, start: usize, prefix: usize, missing: usize) {
     let digits_given = conversion.precision.is_some()
-        && !matches!(conversion.kind, ConversionKind::Text | ConversionKind::Char | ConversionKind::Pointer);
+        && !matches!(
+            conversion.kind,
+            ConversionKind::Text
+                | ConversionKind::Char
+                | ConversionKind::AllocationFlags
+                | ConversionKind::Pointer
+        );
     if conversion.left {
         out.resize(out.len() + missing, b' ');
     } else if conversion.zero && !digits_given {

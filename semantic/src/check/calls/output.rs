@@ -26,7 +26,7 @@ impl Checker<'_, '_> {
         let format_at = arguments[0].span;
         let format = self.literal_text(&arguments[0], span)?;
         let values: Vec<Checked<Value>> = arguments[1..].iter().map(|argument| self.expr(argument)).collect();
-        let pieces = match parse(&self.without_flag_names(&format, span)) {
+        let pieces = match parse(&format) {
             Ok(pieces) => pieces,
             Err(fault) => {
                 let at = self.inside_text(format_at, &format, (fault.offset(), fault.offset() + 1));
@@ -59,16 +59,6 @@ impl Checker<'_, '_> {
         Ok((format, converted))
     }
 
-    /// `%gr` shows allocation flags by their names; here it is an integer.
-    fn without_flag_names(&mut self, format: &[u8], span: Span) -> Vec<u8> {
-        let mut format = format.to_vec();
-        while let Some(at) = format.windows(3).position(|window| window == b"%gr") {
-            format[at..at + 3].copy_from_slice(b"%lx");
-            self.later(span, "the conversion `%gr`");
-        }
-        format
-    }
-
     /// A value for a conversion; `places` are the call, the argument and the conversion.
     fn format_argument(
         &mut self,
@@ -84,6 +74,7 @@ impl Checker<'_, '_> {
             | ConversionKind::HexLower
             | ConversionKind::HexUpper
             | ConversionKind::Char
+            | ConversionKind::AllocationFlags
             | ConversionKind::Pointer => {
                 value.ty.is_integer() || value.ty.is_bool() || value.ty.as_pointer().is_some()
             }
