@@ -1,7 +1,7 @@
 //! Damaged scripts: whatever they look like, there is an answer, and soon.
 //!
 //! Two fuzzers change the scripts of the repository and the recorded programs at random: `syntax` parses, renders the
-//! messages and formats, `check` goes on to the types. Each runs in a process of its own, so that an overflow of the
+//! messages and formats, `compile` checks, and generates code of what has no mistake. Each runs in a process of its own, so that an overflow of the
 //! stack ends that process and not the suite, and writes down every text before it is tried. A text that fails is made
 //! smaller before it is shown.
 //!
@@ -26,7 +26,7 @@ pub use worker::{Kind, run_as_worker};
 
 /// A test per fuzzer, and those of sizes and depths.
 pub fn trials() -> Vec<Trial> {
-    let fuzzers = [Kind::Syntax, Kind::Check].map(|kind| {
+    let fuzzers = [Kind::Syntax, Kind::Compile].map(|kind| {
         let name = format!("fuzz::{}", kind.name());
         policy::trial(name.clone(), [], move || fuzz(kind, &scratch::folder(&name)?))
     });

@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 pub enum Kind {
     /// Parse, render, format.
     Syntax,
-    /// Parse and check, and generate code of what has no mistake.
+    /// Parse and check.
     Check,
+    /// Parse, check, and generate code of what has no mistake.
+    Compile,
 }
 
 impl Kind {
@@ -28,12 +30,15 @@ impl Kind {
         match self {
             Self::Syntax => "syntax",
             Self::Check => "check",
+            Self::Compile => "compile",
         }
     }
 }
 
-/// One text takes at most this long, on a machine that does other work as well and without optimisation.
+/// One text takes at most this long on a processor, without optimisation.
 const LIMIT: Duration = Duration::from_secs(8);
+/// The same for waiting, on a machine that does other work as well.
+const WAIT: Duration = Duration::from_secs(100);
 /// Exit code when a text took longer.
 const TOO_SLOW: i32 = 3;
 
@@ -41,7 +46,8 @@ const TOO_SLOW: i32 = 3;
 pub fn run_as_worker() {
     let Ok(job) = std::env::var("BTAOT_FUZZ") else { return };
     let parts: Vec<&str> = job.split(':').collect();
-    let kind = if parts[0] == Kind::Syntax.name() { Kind::Syntax } else { Kind::Check };
+    let kinds = [Kind::Syntax, Kind::Check, Kind::Compile];
+    let kind = kinds.into_iter().find(|kind| kind.name() == parts[0]).expect("the job begins with a kind");
     watch();
     let tries = Tries { kind, target: Target::live() };
     match parts[1..] {
@@ -55,31 +61,38 @@ pub fn run_as_worker() {
     exit(0);
 }
 
-/// Milliseconds since the start at which the current text was begun.
-static BEGUN: AtomicU64 = AtomicU64::new(0);
+/// The number of the text that is tried.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Ends the process when a text takes too long.
 fn watch() {
-    let start = Instant::now();
-    BEGUN.store(0, Ordering::Relaxed);
-    std::thread::spawn(move || {
-        let mut last = (u64::MAX, Instant::now());
+    std::thread::spawn(|| {
+        let mut number = 0;
+        let (mut begun, mut processor) = (Instant::now(), processor_time(MAIN_THREAD));
         loop {
             std::thread::sleep(Duration::from_millis(50));
-            let number = BEGUN.load(Ordering::Relaxed);
-            if number != last.0 {
-                last = (number, Instant::now());
-            } else if last.1.elapsed() > LIMIT {
-                println!("no answer within {LIMIT:?}, {:?} after the start", start.elapsed());
+            let used = processor_time(MAIN_THREAD);
+            if number != NUMBER.load(Ordering::Relaxed) {
+                number = NUMBER.load(Ordering::Relaxed);
+                (begun, processor) = (Instant::now(), used);
+            } else if used - processor > LIMIT || begun.elapsed() > WAIT {
+                println!(
+                    "no answer after {:?}, {:?} of them on a processor",
+                    begun.elapsed(),
+                    used - processor
+                );
                 exit(TOO_SLOW);
             }
         }
     });
 }
 
-/// Time that this thread has spent on a processor: other work on the machine does not count.
-fn processor_time() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+/// The statistics of the thread that does the work.
+const MAIN_THREAD: &str = "/proc/self/schedstat";
+
+/// Time that a thread has spent on a processor: other work on the machine does not count.
+fn processor_time(statistics: &str) -> Duration {
+    let statistics = std::fs::read_to_string(statistics).unwrap_or_default();
     let nanoseconds = statistics.split(' ').next().and_then(|first| first.parse().ok());
     Duration::from_nanos(nanoseconds.expect("Linux counts it"))
 }
@@ -106,19 +119,19 @@ impl Tries {
 
     /// Tries one text and says how long it took.
     fn one(&self, text: &[u8]) {
-        let before = processor_time();
+        let before = processor_time(MAIN_THREAD);
         self.try_text(text);
-        println!("processor: {} ms", (processor_time() - before).as_millis());
+        println!("processor: {} ms", (processor_time(MAIN_THREAD) - before).as_millis());
     }
 
     /// Whether the text is a script without mistakes.
     fn try_text(&self, bytes: &[u8]) -> bool {
-        BEGUN.fetch_add(1, Ordering::Relaxed);
+        NUMBER.fetch_add(1, Ordering::Relaxed);
         let mut sources = Sources::new();
         let file = sources.add("fuzz.bt", bytes);
         match self.kind {
             Kind::Syntax => syntax(&sources, sources.get(file)),
-            Kind::Check => {
+            Kind::Check | Kind::Compile => {
                 // Half of all texts may do what is unsafe, and the same text always may or may not.
                 let options = Options { allow_unsafe: bytes.len().is_multiple_of(2) };
                 let found = load(file, Path::new("fuzz.bt"), &mut sources, &NoFiles)
@@ -129,7 +142,7 @@ impl Tries {
                         show(&analysis.later, &sources);
                         // The text form walks through the whole program.
                         assert!(analysis.program.to_string().len() < 1 << 30);
-                        if analysis.later.is_empty() {
+                        if self.kind == Kind::Compile && analysis.later.is_empty() {
                             self.generate(&analysis.program);
                         }
                         true
