@@ -1,9 +1,9 @@
 //! Damaged scripts: whatever they look like, there is an answer, and soon.
 //!
 //! Two fuzzers change the scripts of the repository and the recorded programs at random: `syntax` parses, renders the
-//! messages and formats, `compile` checks, and generates code of what has no mistake. Each runs in a process of its own, so that an overflow of the
-//! stack ends that process and not the suite, and writes down every text before it is tried. A text that fails is made
-//! smaller before it is shown.
+//! messages and formats; `compile` checks, and generates code of what has no mistake. Each runs in a process of its own,
+//! so that an overflow of the stack ends that process and not the suite, and writes down every text before it is tried.
+//! A text that fails is made smaller before it is shown.
 //!
 //! `BTAOT_FUZZ_SECONDS` says how long each runs: by default 60 under `BTAOT_REQUIRE=all`, otherwise 3. `BTAOT_FUZZ_SEED` is
 //! where the random numbers begin, 1 by default. `BTAOT_FUZZ=KIND:FILE target/…/suite` tries one text again.

@@ -106,7 +106,7 @@ impl Source {
     /// Takes the content of a file as it stands on disk.
     ///
     /// Scripts are bytes, not UTF-8. The parser works on a text of the same length in which every byte that is not part
-    /// of valid UTF-8 is a `?`; string literals are read from the bytes, so nothing is lost.
+    /// of valid UTF-8 is the control character SUBSTITUTE, which no rule of the language knows; string literals are read from the bytes, so nothing is lost.
     #[must_use]
     pub fn new(id: FileId, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
@@ -168,12 +168,15 @@ impl Source {
     }
 }
 
-/// Decodes UTF-8 and writes one `?` for each byte which is not part of it.
+/// What stands in the text for a byte that is not part of UTF-8.
+pub(crate) const SUBSTITUTE: char = '\u{1a}';
+
+/// Decodes UTF-8 and writes one [`SUBSTITUTE`] for each byte which is not part of it.
 fn same_length_text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '?'));
+        text.extend(chunk.invalid().iter().map(|_| SUBSTITUTE));
     }
     text
 }
@@ -296,7 +299,7 @@ mod tests {
     #[test]
     fn invalid_utf8_keeps_every_offset() {
         let source = Source::new(FileId(0), "t", b"\"\xff\xe2\x82\" x\xc3\xa9".to_vec());
-        assert_eq!(source.text(), "\"???\" x\u{e9}");
+        assert_eq!(source.text(), "\"\u{1a}\u{1a}\u{1a}\" x\u{e9}");
         assert_eq!(source.text().len(), source.bytes().len());
         assert_eq!(source.slice(source.span(1, 4)), b"\xff\xe2\x82");
     }

@@ -45,9 +45,11 @@ fn odd_bytes_are_taken_or_placed(folder: &Path) -> Checked {
         (b"BEGIN { printf(\"a\0b\"); }\n", None),
         (b"BEGIN { \xff }\n", Some((":1:9", "the byte 0xff, which is not UTF-8"))),
         (b"BEGIN { \"\xc3\xa9\"; \xff }\n", Some((":1:14", "the byte 0xff, which is not UTF-8"))),
+        // A byte of another encoding is no operator: with `?` in its place this would be one.
+        (b"BEGIN { $x = 1 \xff: 2; }\n", Some((":1:16", "the byte 0xff, which is not UTF-8"))),
         (b"BEGIN {\n  \0exit(); }\n", Some((":2:3", "a NUL byte"))),
         (b"BEGIN { exit(); }\n\xef\xbb\xbf", Some((":2:1", "E0101"))),
-        (b"\xff\xfeB\0E\0G\0", Some((":1:4", "the file is in UTF-16; save it as UTF-8"))),
+        (b"\xff\xfeB\0E\0G\0", Some((":1:1", "the file is in UTF-16; save it as UTF-8"))),
         (b"BEGIN { \x1b[2J }\n", Some((":1:9", "\\u{1b}"))),
     ];
     for (script, refused) in rows {

@@ -13,7 +13,7 @@ use pest::error::ErrorVariant;
 use super::scan::{self, Finding, is_word};
 use super::{MAX_DEPTH, build};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Source, Span};
+use crate::source::{SUBSTITUTE, Source, Span};
 
 /// Bytes of white space and comments in which the end of the token before is looked for.
 const LONGEST_GAP: usize = 4096;
@@ -208,7 +208,9 @@ impl<'s> Failure<'s> {
     fn shown(&self, word: &str) -> String {
         match self.source.bytes().get(self.at) {
             Some(0) => "a NUL byte".to_owned(),
-            Some(byte) if word == "?" && *byte != b'?' => format!("the byte {byte:#04x}, which is not UTF-8"),
+            Some(byte) if word.starts_with(SUBSTITUTE) && *byte >= 0x80 => {
+                format!("the byte {byte:#04x}, which is not UTF-8")
+            }
             _ => format!("`{word}`"),
         }
     }
