@@ -12,7 +12,7 @@ use crate::cli::{Check, MessageFormat};
 use crate::failure::Failure;
 use crate::files::Disk;
 use crate::input::{self, Outcome, each};
-use crate::{headers, output};
+use crate::{c_code, headers, output};
 
 /// Runs the subcommand.
 pub fn run(arguments: &Check) -> ExitCode {
@@ -32,6 +32,7 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
             let script = &mut loaded.script;
             let (headers, mut found) =
                 headers::read(script, &mut sources, folder, &arguments.includes, target);
+            found.extend(c_code::read(script, &arguments.includes));
             let analysis = btaot_semantic::analyze(script, &sources, target, headers.as_ref(), &options);
             found.extend(analysis.map_or_else(|problems| problems, messages));
             [loaded.warnings, found].concat()

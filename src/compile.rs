@@ -17,7 +17,7 @@ use btaot_semantic::{Options, Target};
 use crate::cli::{Compile, Stage};
 use crate::failure::Failure;
 use crate::files::Disk;
-use crate::{SHIM, headers, input, output};
+use crate::{SHIM, c_code, headers, input, output};
 
 /// Name of the tool made from `-e` or from standard input.
 const DEFAULT_NAME: &str = "a.bt.out";
@@ -37,8 +37,9 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     report(&sources, &loaded.warnings);
     let target = Target::live();
     let folder = input.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-    let (headers, found) =
+    let (headers, mut found) =
         headers::read(&mut loaded.script, &mut sources, folder, &arguments.includes, &target);
+    found.extend(c_code::read(&mut loaded.script, &arguments.includes));
     if found.iter().any(Diagnostic::is_error) {
         return Err(reject(&sources, &found));
     }

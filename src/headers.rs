@@ -112,13 +112,14 @@ fn unread(include: &Include, kernel_types: bool, message: &str, hint: &str) -> D
 }
 
 /// The compiler and its options.
-struct Clang {
+pub struct Clang {
     program: &'static str,
     options: Vec<String>,
 }
 
 impl Clang {
-    fn find(folder: &Path, includes: &Includes) -> Option<Self> {
+    /// Looks for the compiler; it finds quoted headers in `folder`.
+    pub fn find(folder: &Path, includes: &Includes) -> Option<Self> {
         let works = |program: &&str| {
             let output = Command::new(program).arg("--version").stderr(Stdio::null()).output();
             output.is_ok_and(|output| output.status.success())
@@ -136,7 +137,8 @@ impl Clang {
         Some(Self { program, options })
     }
 
-    fn run(&self, arguments: &[&str], text: &str) -> Result<Output, String> {
+    /// Runs it on a text. The error says why it did not even start.
+    pub fn run(&self, arguments: &[&str], text: &str) -> Result<Output, String> {
         let mut child = Command::new(self.program)
             .args(&self.options)
             .args(arguments)
@@ -326,14 +328,15 @@ fn words(text: &str) -> Vec<&str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(is_word).collect()
 }
 
-fn first_line(messages: &[u8]) -> String {
+/// The first error among a compiler's messages.
+pub fn first_line(messages: &[u8]) -> String {
     let text = String::from_utf8_lossy(messages).into_owned();
     let line = text.lines().find(|line| line.contains("error:"));
     line.map_or_else(|| "it fails without a message".to_owned(), |line| line.trim().to_owned())
 }
 
 /// The BTF of an object.
-fn section(object: &[u8]) -> Option<Vec<u8>> {
+pub fn section(object: &[u8]) -> Option<Vec<u8>> {
     use object::{Object, ObjectSection};
     let file = object::File::parse(object).ok()?;
     let section = file.section_by_name(".BTF")?;

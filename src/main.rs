@@ -1,6 +1,7 @@
 //! The command line of the compiler. One file per subcommand; the default one compiles a script.
 
 mod build_cmd;
+mod c_code;
 mod check;
 mod cli;
 mod compile;

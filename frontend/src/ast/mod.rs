@@ -97,8 +97,21 @@ pub struct Import {
 pub struct CImport {
     /// Where the file lies.
     pub path: Vec<u8>,
+    /// What it defines, once someone has looked.
+    pub functions: Option<Vec<CFunction>>,
     /// The import.
     pub span: Span,
+}
+
+/// A function in C, with its types as the language has them.
+#[derive(Clone, Debug)]
+pub struct CFunction {
+    /// The name.
+    pub name: String,
+    /// Names and types of its parameters.
+    pub parameters: Vec<(String, Type)>,
+    /// What it gives.
+    pub result: Type,
 }
 
 /// `let @name = kind(arguments);` at top level.

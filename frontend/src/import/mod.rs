@@ -107,7 +107,8 @@ impl Loader<'_> {
             return;
         }
         if found.kind == Kind::Code {
-            whole.c_imports.push(CImport { path: resolve::bytes_of(&found.path), span: at });
+            let path = resolve::bytes_of(&found.path);
+            whole.c_imports.push(CImport { path, functions: None, span: at });
             return;
         }
         let name = found.path.to_string_lossy().into_owned();

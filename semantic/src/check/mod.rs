@@ -91,8 +91,8 @@ pub(crate) struct Checker<'a, 't> {
     defines: Vec<String>,
     /// `#define`s that were expanded in this body, so that a small text cannot stand for a huge one.
     expansions: usize,
-    /// The script imports functions in C.
-    has_c_code: bool,
+    /// Files of C code that the script imports.
+    c_imports: &'a [ast::CImport],
     /// Functions of the script.
     functions: script_functions::ScriptFunctions<'a>,
 }
@@ -159,7 +159,7 @@ pub(crate) fn check(
         define: None,
         defines: Vec::new(),
         expansions: 0,
-        has_c_code: !script.c_imports.is_empty(),
+        c_imports: &script.c_imports,
         functions: script_functions::ScriptFunctions::new(&script.functions),
     };
     checker.declare_maps(declarations);

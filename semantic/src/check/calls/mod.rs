@@ -3,6 +3,7 @@
 mod addresses;
 mod aggregate;
 mod arguments;
+mod c_code;
 mod effects;
 mod known;
 mod maps;
@@ -200,8 +201,13 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
         span: Span,
     ) -> Checked<Value> {
-        if self.has_c_code {
-            // It may be one of the imported C code, whose types are not known.
+        let imports = self.c_imports;
+        let known = imports.iter().flat_map(|import| import.functions.iter().flatten());
+        if let Some(function) = known.into_iter().find(|function| function.name == name.text) {
+            return self.c_function(function, arguments, span);
+        }
+        if imports.iter().any(|import| import.functions.is_none()) {
+            // It may be one of a file that nobody could look into.
             let checked: Vec<Checked<Value>> = arguments.iter().map(|argument| self.expr(argument)).collect();
             checked.into_iter().collect::<Checked<Vec<Value>>>()?;
             return Ok(self.placeholder(Ty::I64, span));

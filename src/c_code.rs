@@ -1,0 +1,89 @@
+//! Imported C code: what functions it defines.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use btaot_btf::{Btf, Def, Kind, TypeId};
+use btaot_frontend::Span;
+use btaot_frontend::ast::{CFunction, CImport, Script, Type, TypeKind};
+use btaot_frontend::diagnostic::{Code, Diagnostic};
+
+use crate::cli::Includes;
+use crate::headers::{Clang, first_line, section};
+
+/// Looks into the C code that a script imports. Without clang, what C sources define stays unknown.
+pub fn read(script: &mut Script, includes: &Includes) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for import in &mut script.c_imports {
+        match functions(import, includes) {
+            Ok(functions) => import.functions = Some(functions),
+            Err(problem) => diagnostics.push(*problem),
+        }
+    }
+    diagnostics
+}
+
+fn functions(import: &CImport, includes: &Includes) -> Result<Vec<CFunction>, Box<Diagnostic>> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(&import.path));
+    let shown = path.display();
+    let refuse = |message: String| Box::new(Diagnostic::error(Code::BadImport, import.span, message));
+    let bytes = fs::read(path).map_err(|error| refuse(format!("`{shown}` cannot be read: {error}")))?;
+    let object = if path.extension().is_some_and(|ending| ending == "o") {
+        bytes
+    } else {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let Some(clang) = Clang::find(folder, includes) else {
+            let message =
+                format!("`{shown}` is not looked into: that needs clang, and there is none on this machine");
+            return Err(Box::new(Diagnostic::note(Code::BadImport, import.span, message)));
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let output = clang.run(&["-g", "-O2", "-c", "-o", "-"], &text).map_err(&refuse)?;
+        if !output.status.success() {
+            let problem = first_line(&output.stderr).replacen("<stdin>", &shown.to_string(), 1);
+            return Err(refuse(format!("clang cannot compile `{shown}`: {problem}")));
+        }
+        output.stdout
+    };
+    let Some(btf) = section(&object) else {
+        let error = refuse(format!("`{shown}` has no BTF, so its functions are not known"));
+        return Err(Box::new(error.with_hint("compile it for eBPF with -g")));
+    };
+    let types =
+        Btf::scan(&btf, None).map_err(|error| refuse(format!("the BTF of `{shown}` is broken: {error}")))?;
+    let ids = types.own_ids().filter(|id| types.kind(*id) == Kind::Func);
+    Ok(ids.filter_map(|id| function(&types, id, import.span)).collect())
+}
+
+/// A function, unless it takes or gives what the language has no type for.
+fn function(types: &Btf<'_>, id: TypeId, span: Span) -> Option<CFunction> {
+    let (params, result) = types.prototype(id)?;
+    let parameters: Option<Vec<(String, Type)>> =
+        params.map(|param| Some((param.name.to_owned(), ty(types, param.ty, span)?))).collect();
+    Some(CFunction {
+        name: types.name(id).to_owned(),
+        parameters: parameters?,
+        result: ty(types, result, span)?,
+    })
+}
+
+fn ty(types: &Btf<'_>, id: TypeId, span: Span) -> Option<Type> {
+    let named = |name: String| Type { kind: TypeKind::Named(name), span };
+    Some(match types.def(types.resolve(id)) {
+        Def::Void => named("void".to_owned()),
+        Def::Int { bool: true, .. } => named("bool".to_owned()),
+        Def::Int { size, signed, .. } | Def::Enum { size, signed, .. } if matches!(size, 1 | 2 | 4 | 8) => {
+            named(format!("{}int{}", if signed { "" } else { "u" }, size * 8))
+        }
+        // What structures look like is the code's own business.
+        Def::Ptr(to) => {
+            let to = match types.def(types.resolve(to)) {
+                Def::Int { .. } => ty(types, to, span)?,
+                _ => named("void".to_owned()),
+            };
+            Type { kind: TypeKind::Pointer(Box::new(to)), span }
+        }
+        _ => return None,
+    })
+}
