@@ -5,6 +5,7 @@
 //! | [`tidy`] | an invariant of ARCHITECTURE.md |
 //! | [`ui`] | a bad script in `tests/ui/` and the diagnostics it must give |
 //! | [`fuzz`] | damaged scripts: an answer to each, and soon |
+//! | [`classic`] | scripts in classic idioms: each is understood |
 //! | [`format`] | scripts before and after formatting: the same program |
 //! | [`golden`] | a script in `tests/golden/` and the text of its stages |
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
@@ -19,6 +20,7 @@
 //! What is skipped, and why, is printed at the end; see [`support::policy`].
 
 mod aot;
+mod classic;
 mod format;
 mod fuzz;
 mod golden;
@@ -40,6 +42,7 @@ fn main() {
     let trials = [
         tidy::trials(),
         ui::trials(),
+        classic::trials(),
         format::trials(),
         fuzz::trials(),
         golden::trials(),

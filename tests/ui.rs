@@ -98,7 +98,7 @@ fn command(text: &str, folder: &Path, file: &Path) -> Command {
 }
 
 /// What stands behind `//@ KEY:`.
-fn directive<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+pub fn directive<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("//@ "));
     lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
 }
@@ -122,14 +122,14 @@ fn copy_beside(from: &Path, to: &Path) -> std::io::Result<()> {
 
 /// A diagnostic: its severity, code and line.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Mark {
-    line: usize,
-    severity: String,
-    code: String,
+pub struct Mark {
+    pub line: usize,
+    pub severity: String,
+    pub code: String,
 }
 
 /// The `//~ ERROR code` marks of a script.
-fn annotations(text: &str) -> Vec<Mark> {
+pub fn annotations(text: &str) -> Vec<Mark> {
     let mut marks = Vec::new();
     for (index, line) in text.lines().enumerate() {
         for mark in line.split("//~").skip(1) {
