@@ -5,7 +5,7 @@ use std::path::Path;
 
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::features::FEATURES;
-use btaot_abi::metadata::{Metadata, NamedOption, OptionValue, Program};
+use btaot_abi::metadata::{Metadata, NamedOption, OptionValue, Program, Target};
 
 use crate::features::{Features, may_ask};
 use crate::sys::machine::release;
@@ -53,6 +53,13 @@ pub fn help(metadata: &Metadata, program: &str) -> String {
     }
     text.push('\n');
     text.push_str(OPTIONS);
+    let points = || metadata.programs.iter().flat_map(|program| &program.attach);
+    if points().any(|point| matches!(point.target, Target::Test { .. })) {
+        text.push_str("  --test        run the script's tests; the exit code is 1 when one fails\n");
+    }
+    if points().any(|point| matches!(point.target, Target::Bench { .. })) {
+        text.push_str("  --bench       run the script's benchmarks and show their times\n");
+    }
     text.push_str(
         "\nCtrl-C ends the tool; it then prints its maps. Tracing needs root, or CAP_BPF and CAP_PERFMON.\n",
     );

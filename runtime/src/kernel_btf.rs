@@ -87,6 +87,33 @@ pub fn collect(needs: &CoreNeeds, modules: &[String]) -> Result<MiniBtf, KernelB
     Ok(mini)
 }
 
+/// All raw tracepoints of the modules (`vmlinux` is the kernel itself) that the filter takes: module and event. The
+/// kernel has a type for the function that each of them calls.
+pub fn raw_tracepoints(wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, KernelBtfError> {
+    let path = Path::new(VMLINUX);
+    let bytes = Contents::read(path).map_err(KernelBtfError::Missing)?;
+    let kernel = scan(path, &bytes, None)?;
+    let mut found = Vec::new();
+    if wanted("vmlinux") {
+        found.extend(tracepoints_of("vmlinux", &kernel));
+    }
+    for path in modules() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Modules come and go; one that cannot be read any more has no tracepoints.
+        let Some(bytes) = wanted(&name).then(|| Contents::read(&path).ok()).flatten() else { continue };
+        found.extend(tracepoints_of(&name, &scan(&path, &bytes, Some(&kernel))?));
+    }
+    Ok(found)
+}
+
+fn tracepoints_of(module: &str, btf: &Btf<'_>) -> Vec<(String, String)> {
+    let types = btf.own_ids().filter(|id| btf.kind(*id) == Kind::Typedef);
+    let events = types.filter_map(|id| btf.name(id).strip_prefix("btf_trace_"));
+    let mut found: Vec<_> = events.map(|event| (module.to_owned(), event.to_owned())).collect();
+    found.sort_unstable();
+    found
+}
+
 /// A file that is mapped if the kernel can do that (since 6.16 for its BTF), else read.
 enum Contents {
     Mapped(MappedFile),

@@ -1,5 +1,7 @@
 //! The life of a tool: start, run, end.
 
+mod trials;
+
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -8,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use btaot_abi::event::{EventKind, Header};
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::Metadata;
+use btaot_abi::metadata::{ActionKind, Metadata, OwnSignal, Target};
 use thiserror::Error;
 
 use crate::bundle::Script;
 use crate::maps::Maps;
-use crate::options::Options;
+use crate::options::{Mode, Options};
 use crate::render::{Cut, Output, OutputError, RenderError, Renderer, Settings};
 use crate::resolve::{Place, Probe};
 use crate::session::{Session, StartError};
@@ -81,7 +83,7 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
 pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     let output = open_output(options)?;
     // Before the child is started and anything is attached: a signal from now on ends the run in order.
-    let waiter = Waiter::new().map_err(system("waiting for signals"))?;
+    let waiter = Waiter::new(&own_signals(&script.metadata)).map_err(system("waiting for signals"))?;
     let session = Session::load(script, options)?;
     let settings = Settings {
         metadata: &script.metadata,
@@ -92,7 +94,7 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     };
     let renderer = Renderer::new(settings, names(&session, &script.metadata), output)?;
     let ring = session.maps.ring().map_err(StartError::from)?;
-    let state = State { renderer, exit: None, failure: None };
+    let state = State { renderer, exit: None, failure: None, errors: 0 };
     let mut run = Run {
         metadata: &script.metadata,
         process_watch: ProcessWatch::new(&script.metadata, session.process()),
@@ -103,8 +105,24 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
         state,
     };
     run.start(options)?;
-    run.until_end()?;
-    run.finish()
+    let mut passed = true;
+    match options.mode {
+        Mode::Trace => run.until_end()?,
+        Mode::Test => passed = run.tests()?,
+        Mode::Bench => run.benchmarks()?,
+    }
+    let code = run.finish()?;
+    Ok(if passed { code } else { code.max(1) })
+}
+
+/// The signals that the script reacts to.
+fn own_signals(metadata: &Metadata) -> Vec<OwnSignal> {
+    let points = metadata.programs.iter().flat_map(|program| &program.attach);
+    let signals = points.filter_map(|point| match point.target {
+        Target::SelfSignal { signal } => Some(signal),
+        _ => None,
+    });
+    signals.collect()
 }
 
 fn open_output(options: &Options) -> Result<Output, RunError> {
@@ -141,6 +159,8 @@ struct State<'m> {
     exit: Option<u8>,
     /// The first error of showing something.
     failure: Option<RenderError>,
+    /// Errors that programs reported.
+    errors: u64,
 }
 
 impl Run<'_> {
@@ -218,6 +238,11 @@ impl Run<'_> {
                     Wake::Ring => {}
                     Wake::Interval(probe) => {
                         self.session.run(probe).map_err(system("running an interval program"))?;
+                    }
+                    Wake::OwnSignal(signal) => {
+                        let wanted =
+                            |place: &Place| matches!(place, Place::SelfSignal(own) if *own == signal);
+                        self.session.run_all(wanted).map_err(system("running a program for a signal"))?;
                     }
                     Wake::Signal | Wake::ProcessEnded => return Ok(()),
                 }
@@ -328,12 +353,20 @@ impl State<'_> {
             EventKind::ZeroMap => {
                 maps.zero(metadata, id).unwrap_or_else(|error| complain("zeroed", metadata, id, &error));
             }
+            EventKind::RuntimeError => {
+                self.errors += 1;
+                self.renderer.event(header, record)?;
+            }
+            EventKind::Action => {
+                let action = metadata.actions.get(header.id as usize);
+                let is_error = action.is_some_and(|action| matches!(action.kind, ActionKind::Error(_)));
+                self.errors += u64::from(is_error);
+                self.renderer.event(header, record)?;
+            }
             EventKind::Printf
             | EventKind::Value
             | EventKind::Time
-            | EventKind::Action
             | EventKind::Join
-            | EventKind::RuntimeError
             | EventKind::HelperError => self.renderer.event(header, record)?,
         }
         Ok(())

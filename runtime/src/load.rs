@@ -79,7 +79,7 @@ pub fn load_btf(object: &mut Object) -> Option<OwnedFd> {
 /// The kernel's program type.
 pub fn kernel_kind(kind: ProgramKind) -> bpf_prog_type {
     match kind {
-        ProgramKind::TestRun => bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT,
+        ProgramKind::TestRun | ProgramKind::RawTracepoint => bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT,
         ProgramKind::Kprobe => bpf_prog_type::BPF_PROG_TYPE_KPROBE,
         ProgramKind::Tracepoint => bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT,
         ProgramKind::PerfEvent => bpf_prog_type::BPF_PROG_TYPE_PERF_EVENT,

@@ -5,6 +5,18 @@ use std::path::PathBuf;
 
 use crate::render::{Buffering, Format};
 
+/// What is run besides the probes that are attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing: the tool traces until something ends it.
+    #[default]
+    Trace,
+    /// The script's tests.
+    Test,
+    /// The script's benchmarks.
+    Bench,
+}
+
 /// The command line of a tool, taken apart.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -20,6 +32,8 @@ pub struct Options {
     pub quiet: bool,
     /// `--no-warnings`: do not show warnings.
     pub no_warnings: bool,
+    /// `--test` and `--bench`: what is run.
+    pub mode: Mode,
     /// `-v`: say more.
     pub verbose: bool,
     /// `-B`: when output is handed to the kernel.

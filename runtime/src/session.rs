@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use btaot_abi::event::CONTROL_HEADROOM;
@@ -18,7 +18,7 @@ use crate::kernel_btf::{self, KernelBtfError};
 use crate::load::{LoadError, Loader, load_btf};
 use crate::maps::{MapError, Maps, Sizes};
 use crate::object::{self, Image, ObjectError};
-use crate::options::Options;
+use crate::options::{Mode, Options};
 use crate::plan::plan;
 use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
 use crate::sys::machine::{self, page_size};
@@ -34,6 +34,13 @@ pub enum StartError {
     /// The script has no probes.
     #[error("no probes to attach: the script has none")]
     NoProbes,
+    /// The script has only probes of other modes.
+    #[error("no probes to run: {}", match .0 {
+        Mode::Trace => "all of the script's are tests or benchmarks; run the tool with --test or --bench",
+        Mode::Test => "the script has no tests (`test:name { … }`)",
+        Mode::Bench => "the script has no benchmarks (`bench:name { … }`)",
+    })]
+    NothingToRun(Mode),
     /// Attach points lead nowhere.
     #[error("{}", lines(.0))]
     Missing(Vec<Missing>),
@@ -97,7 +104,7 @@ impl StartError {
                 1
             }
             Self::Attach(errors) if errors.iter().all(|error| missing_place(error).is_some()) => 1,
-            Self::Object(_) | Self::Map(_) | Self::Load(_) | Self::Attach(_) => 255,
+            Self::NothingToRun(_) | Self::Object(_) | Self::Map(_) | Self::Load(_) | Self::Attach(_) => 255,
         }
     }
 }
@@ -134,7 +141,7 @@ impl<'m> Session<'m> {
         machine::lift_descriptor_limit();
         let target = options.pid.map(open_process).transpose()?;
         let mut warnings = Vec::new();
-        let probes = resolve(metadata, options.pid, &mut warnings)?;
+        let probes = resolve(metadata, options, &mut warnings)?;
         let command = options.command.as_deref().map(Command::parse).transpose()?;
         let child = command.as_ref().map(Command::start).transpose()?;
         let online = machine::online_cpus().map_err(|error| system("list of running CPUs", error))?;
@@ -283,15 +290,17 @@ impl<'m> Session<'m> {
         (0u32..)
             .zip(&self.probes)
             .filter(|(_, probe)| wanted(&probe.place))
-            .try_for_each(|(number, _)| self.run(number))
+            .try_for_each(|(number, _)| self.run(number).map(drop))
     }
 
-    /// Runs the program of one probe once, in the context of the tool.
-    pub fn run(&self, probe: u32) -> io::Result<()> {
-        match self.jobs.iter().find(|job| job.probes.contains(&probe)) {
-            Some(job) => crate::sys::bpf::test_run(job.loaded.fd(), probe.into()),
-            None => Ok(()),
-        }
+    /// Runs the program of one probe once, in the context of the tool. Gives its result.
+    pub fn run(&self, probe: u32) -> io::Result<u32> {
+        self.program(probe).map_or(Ok(0), |program| crate::sys::bpf::test_run(program, probe.into()))
+    }
+
+    /// The loaded program of a probe.
+    pub fn program(&self, probe: u32) -> Option<BorrowedFd<'_>> {
+        self.jobs.iter().find(|job| job.probes.contains(&probe)).map(|job| job.loaded.fd())
     }
 
     /// Numbers and sizes of the loaded programs, for `-v`.
@@ -323,10 +332,19 @@ fn open_process(pid: u32) -> Result<ProcessHandle, StartError> {
 
 fn resolve(
     metadata: &Metadata,
-    pid: Option<u32>,
+    options: &Options,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Probe>, StartError> {
-    let resolved = Resolver::new(pid).resolve(metadata);
+    let resolved = Resolver::new(options.pid).resolve(metadata, options.mode);
+    let is_of_mode = |probe: &Probe| match options.mode {
+        Mode::Trace => true,
+        Mode::Test => matches!(probe.place, Place::Test(_)),
+        Mode::Bench => matches!(probe.place, Place::Bench(_)),
+    };
+    let complete = resolved.missing.is_empty() && !metadata.programs.is_empty();
+    if complete && !resolved.probes.iter().any(is_of_mode) {
+        return Err(StartError::NothingToRun(options.mode));
+    }
     let policy = metadata.config.missing_probes;
     match judge(resolved.missing.len(), policy, !resolved.probes.is_empty()) {
         Verdict::GoOn => {}

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use btaot_abi::metadata::OwnSignal;
+
 use crate::sys::poll::{Poll, Signals, Timer};
 
 /// A reason to wake up.
@@ -13,6 +15,8 @@ pub enum Wake {
     Ring,
     /// The user, or a supervisor, wants the tool to end.
     Signal,
+    /// The signal that scripts can react to.
+    OwnSignal(OwnSignal),
     /// The traced process has ended.
     ProcessEnded,
     /// The period of this probe is over.
@@ -35,12 +39,14 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// From now on, SIGINT and SIGTERM wake the tool up instead of ending it.
-    pub fn new() -> io::Result<Self> {
+    /// From now on, SIGINT and SIGTERM wake the tool up instead of ending it; so do signals that the script wants.
+    pub fn new(own: &[OwnSignal]) -> io::Result<Self> {
+        let mut signals = vec![libc::SIGINT, libc::SIGTERM];
+        signals.extend(own.iter().map(|OwnSignal::Usr1| libc::SIGUSR1));
         let waiter = Self {
             all: Poll::new()?,
             without_ring: Poll::new()?,
-            signals: Signals::block(&[libc::SIGINT, libc::SIGTERM])?,
+            signals: Signals::block(&signals)?,
             intervals: Vec::new(),
         };
         waiter.both(waiter.signals.fd(), SIGNAL)?;
@@ -83,7 +89,10 @@ impl Waiter {
     fn wakes(&self, tokens: &[u64]) -> Vec<Wake> {
         let wake = |&token: &u64| match token {
             RING => Some(Wake::Ring),
-            SIGNAL => self.signals.next().map(|_| Wake::Signal),
+            SIGNAL => self.signals.next().map(|signal| match signal {
+                libc::SIGUSR1 => Wake::OwnSignal(OwnSignal::Usr1),
+                _ => Wake::Signal,
+            }),
             PROCESS => Some(Wake::ProcessEnded),
             _ => {
                 let (probe, timer) = self.intervals.get((token - FIRST_INTERVAL) as usize)?;

@@ -50,6 +50,8 @@ pub struct Body {
     pub predicate: Option<Expr>,
     /// Statements.
     pub statements: Vec<Stmt>,
+    /// The variable (an `int64`) that holds the result of a test or benchmark; none when it is 0 anyway.
+    pub result: Option<VarId>,
 }
 
 /// What the first argument of the eBPF program points to.
@@ -65,6 +67,8 @@ pub enum Context {
     Tracepoint(Option<StructId>),
     /// `struct bpf_perf_event_data`.
     PerfEvent,
+    /// The arguments of a raw tracepoint, 64 bits each, with the structure of those that the body reads by name.
+    RawTracepoint(Option<StructId>),
 }
 
 /// A scratch variable, in a numbering of its body.

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use btaot_runtime::options::Options;
+use btaot_runtime::options::{Mode, Options};
 use btaot_runtime::render::{Buffering, Format};
 
 /// What the user wants.
@@ -78,6 +78,8 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
             b"-h" | b"--help" => return Ok(Request::Help),
             b"-V" | b"--version" => return Ok(Request::Version),
             b"--no-warnings" => options.no_warnings = true,
+            b"--test" => options.mode = Mode::Test,
+            b"--bench" => options.mode = Mode::Bench,
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {
                 short(&mut options, *letter, rest, &mut words)?;

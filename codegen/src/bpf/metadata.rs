@@ -22,6 +22,12 @@ pub fn symbol(body: &Body) -> String {
         abi::Target::Kprobe(kprobe) if kprobe.ret => "kretprobe",
         abi::Target::Kprobe(_) => "kprobe",
         abi::Target::Tracepoint { .. } => "tracepoint",
+        abi::Target::RawTracepoint { .. } => "rawtracepoint",
+        abi::Target::SelfSignal { .. } => "self",
+        abi::Target::Test { .. } => "test",
+        abi::Target::Bench { .. } => "bench",
+        abi::Target::Hardware { .. } => "hardware",
+        abi::Target::Watchpoint { .. } => "watchpoint",
     });
     format!("{kind}_{}", body.id.0)
 }

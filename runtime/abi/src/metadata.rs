@@ -204,6 +204,37 @@ pub enum Target {
         /// Events per sample.
         period: u64,
     },
+    /// When the tool gets a signal.
+    SelfSignal {
+        /// Which.
+        signal: OwnSignal,
+    },
+    /// Once, by the tool's `--test`.
+    Test {
+        /// Its name.
+        name: Bytes,
+    },
+    /// Many times, by the tool's `--bench`.
+    Bench {
+        /// Its name.
+        name: Bytes,
+    },
+    /// A counter of the processor.
+    Hardware {
+        /// `PERF_COUNT_HW_*`.
+        event: u64,
+        /// Events per sample.
+        period: u64,
+    },
+    /// An access to memory, seen by the processor.
+    Watchpoint {
+        /// Address of the first byte.
+        address: u64,
+        /// 1, 2, 4 or 8 bytes.
+        length: u64,
+        /// Which accesses.
+        access: Access,
+    },
     /// A user function.
     Uprobe(Uprobe),
     /// A kernel function.
@@ -215,6 +246,32 @@ pub enum Target {
         /// Event.
         event: Bytes,
     },
+    /// A kernel tracepoint without its record: the program gets what the kernel's code passes on.
+    RawTracepoint {
+        /// Module, when named; `vmlinux` for the kernel itself.
+        module: Option<Bytes>,
+        /// Event.
+        event: Bytes,
+    },
+}
+
+/// Signals to the tool that scripts can react to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnSignal {
+    /// `SIGUSR1`.
+    Usr1,
+}
+
+/// Accesses that a watchpoint notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Reads.
+    pub read: bool,
+    /// Writes.
+    pub write: bool,
+    /// Execution.
+    pub execute: bool,
 }
 
 /// Rate of a `profile` probe.
@@ -276,16 +333,27 @@ pub enum ProgramKind {
     Tracepoint,
     /// `BPF_PROG_TYPE_PERF_EVENT`.
     PerfEvent,
+    /// `BPF_PROG_TYPE_RAW_TRACEPOINT`.
+    RawTracepoint,
 }
 
 impl Target {
     /// The program type that serves it.
     pub fn program_kind(&self) -> ProgramKind {
         match self {
-            Self::Begin | Self::End | Self::Interval { .. } => ProgramKind::TestRun,
-            Self::Profile { .. } | Self::Software { .. } => ProgramKind::PerfEvent,
+            Self::Begin
+            | Self::End
+            | Self::Interval { .. }
+            | Self::SelfSignal { .. }
+            | Self::Test { .. }
+            | Self::Bench { .. } => ProgramKind::TestRun,
+            Self::Profile { .. }
+            | Self::Software { .. }
+            | Self::Hardware { .. }
+            | Self::Watchpoint { .. } => ProgramKind::PerfEvent,
             Self::Uprobe(_) | Self::Kprobe(_) => ProgramKind::Kprobe,
             Self::Tracepoint { .. } => ProgramKind::Tracepoint,
+            Self::RawTracepoint { .. } => ProgramKind::RawTracepoint,
         }
     }
 
@@ -295,11 +363,19 @@ impl Target {
             Self::Uprobe(Uprobe { path, place, .. }) => has_wildcard(path) || place.is_wildcard(),
             Self::Kprobe(Kprobe { place, .. }) => place.is_wildcard(),
             Self::Tracepoint { category, event } => has_wildcard(category) || has_wildcard(event),
+            Self::RawTracepoint { module, event } => {
+                module.as_ref().is_some_and(|module| has_wildcard(module)) || has_wildcard(event)
+            }
             Self::Begin
             | Self::End
             | Self::Interval { .. }
+            | Self::SelfSignal { .. }
+            | Self::Test { .. }
+            | Self::Bench { .. }
             | Self::Profile { .. }
-            | Self::Software { .. } => false,
+            | Self::Software { .. }
+            | Self::Hardware { .. }
+            | Self::Watchpoint { .. } => false,
         }
     }
 }

@@ -185,7 +185,12 @@ impl<'a> Attacher<'a> {
     ) -> Result<Vec<OwnedFd>, AttachError> {
         match &point.probe.place {
             // The tool itself runs these.
-            Place::Begin | Place::End | Place::Interval(_) => Ok(Vec::new()),
+            Place::Begin
+            | Place::End
+            | Place::Interval(_)
+            | Place::SelfSignal(_)
+            | Place::Test(_)
+            | Place::Bench(_) => Ok(Vec::new()),
             Place::Profile(rate) => {
                 perf_event::on_cpus(self, program, loaded, point, perf_event::clock(*rate))
             }
@@ -193,6 +198,16 @@ impl<'a> Attacher<'a> {
                 let event = Event::Software { event: *event, period: *period };
                 perf_event::on_cpus(self, program, loaded, point, event)
             }
+            Place::Hardware { event, period } => {
+                let event = Event::Hardware { event: *event, period: *period };
+                perf_event::on_cpus(self, program, loaded, point, event)
+            }
+            Place::Watchpoint { address, length, access } => {
+                let (address, length, access, inherit) = (*address, *length, *access, self.pid.is_some());
+                let event = Event::Watchpoint { address, length, access, inherit };
+                perf_event::on_cpus(self, program, loaded, point, event)
+            }
+            Place::RawTracepoint(event) => self.raw_tracepoint(program, loaded, point, event),
             Place::Tracepoint { format } => {
                 let scope = self.one_cpu();
                 self.attach_event(program, loaded, point, &Event::Tracepoint(format.id), scope)
@@ -208,6 +223,23 @@ impl<'a> Attacher<'a> {
                 let event = Event::Kprobe { kind, function, offset: place.offset, ret: place.ret };
                 self.attach_event(program, loaded, point, &event, self.one_cpu())
             }
+        }
+    }
+
+    fn raw_tracepoint(
+        &self,
+        program: &Program,
+        loaded: &Loaded,
+        point: &Point<'_>,
+        event: &CStr,
+    ) -> Result<Vec<OwnedFd>, AttachError> {
+        let cookie = if program.identity == Identity::Cookie { point.number.into() } else { 0 };
+        match bpf::link_raw_tracepoint(loaded.fd(), event, cookie) {
+            Ok(link) => Ok(vec![link]),
+            Err(error) if is_errno(&error, libc::ENOENT) => {
+                Err(self.missing(point.probe, Reason::NoTracepoint))
+            }
+            Err(error) => Err(self.explain(point, error)),
         }
     }
 
@@ -283,13 +315,22 @@ impl<'a> Attacher<'a> {
     fn explain(&self, point: &Point<'_>, error: io::Error) -> AttachError {
         let probe = point.probe;
         let is_kernel = matches!(probe.place, Place::Kprobe(_));
+        let is_hardware = matches!(probe.place, Place::Hardware { .. });
+        let is_watchpoint = matches!(probe.place, Place::Watchpoint { .. });
         let hint = match error.raw_os_error() {
             Some(libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL) if is_kernel => {
-                return self.missing(probe);
+                return self.missing(probe, Reason::NoKernelFunction);
             }
             // Of the functions that a pattern matches, some must not be probed.
             Some(libc::EINVAL | libc::EILSEQ | libc::EOPNOTSUPP) if is_kernel && probe.of_pattern => {
-                return self.missing(probe);
+                return self.missing(probe, Reason::NoKernelFunction);
+            }
+            Some(libc::ENOENT | libc::EOPNOTSUPP | libc::EINVAL) if is_hardware => {
+                "; this processor does not count that event, or this virtual machine may not use the counters"
+            }
+            Some(libc::ENOSPC) if is_watchpoint => "; the processor's debug registers are all in use",
+            Some(libc::EINVAL) if is_watchpoint => {
+                "; the address must be a multiple of the length, and the processor must have the mode"
             }
             Some(libc::EPERM | libc::EACCES) => {
                 "; run the tool with sudo, or lower /proc/sys/kernel/perf_event_paranoid"
@@ -302,8 +343,8 @@ impl<'a> Attacher<'a> {
         self.refused(point, error, hint)
     }
 
-    fn missing(&self, probe: &Probe) -> AttachError {
-        let missing = Missing::new(self.metadata, &probe.name, probe.location, Reason::NoKernelFunction);
+    fn missing(&self, probe: &Probe, reason: Reason) -> AttachError {
+        let missing = Missing::new(self.metadata, &probe.name, probe.location, reason);
         AttachError::Missing {
             missing: Box::new(missing),
             location: probe.location,

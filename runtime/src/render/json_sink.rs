@@ -8,6 +8,7 @@ use super::json;
 use super::maps::Shown;
 use super::number;
 use super::sink::{Contents, Fault, Origin, Said, Sink, Streams};
+use super::trials::{Measured, Trial};
 
 /// One object on a line, everything on standard output.
 pub struct JsonSink;
@@ -90,7 +91,54 @@ impl Sink for JsonSink {
         place(out, fault.script, fault.location);
     }
 
+    fn tests_begin(&self, _: &mut Vec<u8>, _: usize) {}
+
+    fn test_begin(&self, _: &mut Vec<u8>, _: &[u8]) {}
+
+    fn test_end(&self, _: &mut Vec<u8>, _: &Trial) {}
+
+    fn tests_end(&self, out: &mut Vec<u8>, trials: &[Trial]) {
+        begin(out, "test_result");
+        named(out, trials.iter().map(|trial| (&trial.name[..], trial)), |out, trial| {
+            let head = format!("\"duration\": {}, \"passed\": {}", trial.duration.as_nanos(), trial.passed);
+            out.extend_from_slice(head.as_bytes());
+            out.extend_from_slice(b", \"output\": ");
+            json::string(out, &trial.output);
+        });
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn benchmarks_begin(&self, _: &mut Vec<u8>) {}
+
+    fn benchmark(&self, _: &mut Vec<u8>, _: &Measured) {}
+
+    fn benchmarks_end(&self, out: &mut Vec<u8>, all: &[Measured]) {
+        begin(out, "benchmark_result");
+        named(out, all.iter().map(|measured| (&measured.name[..], measured)), |out, measured| {
+            let numbers = format!("\"average\": {}, \"iterations\": {}", measured.average(), measured.runs);
+            out.extend_from_slice(numbers.as_bytes());
+        });
+        out.extend_from_slice(b"}\n");
+    }
+
     fn end(&self, _: &mut Vec<u8>) {}
+}
+
+/// An object of objects, whose insides `inside` writes.
+fn named<'n, T>(
+    out: &mut Vec<u8>,
+    all: impl Iterator<Item = (&'n [u8], T)>,
+    inside: impl Fn(&mut Vec<u8>, T),
+) {
+    out.push(b'{');
+    for (index, (name, item)) in all.enumerate() {
+        out.extend_from_slice(if index == 0 { b"" } else { b", " });
+        json::string(out, name);
+        out.extend_from_slice(b": {");
+        inside(out, item);
+        out.push(b'}');
+    }
+    out.push(b'}');
 }
 
 /// Ends an object with a place in the script.

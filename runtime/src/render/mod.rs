@@ -20,6 +20,7 @@ mod sink;
 mod text;
 mod text_sink;
 mod time;
+mod trials;
 
 use btaot_abi::event::{EventKind, Header};
 use btaot_abi::ids::{MapId, SiteId};
@@ -30,6 +31,7 @@ pub use decode::ShortValue;
 pub use maps::{Cut, MapRows};
 pub use output::{Buffering, Output, OutputError};
 pub use printf::TemplateError;
+pub use trials::{Measured, Trial};
 
 use crate::symbols::Names;
 use crate::sys::machine::{self, Clock};

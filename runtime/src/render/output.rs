@@ -64,12 +64,14 @@ pub struct Output {
     errors: Box<dyn Write>,
     buffering: Buffering,
     pending: Vec<u8>,
+    /// Takes everything instead of the two streams.
+    captured: Option<Vec<u8>>,
 }
 
 impl Output {
     /// Writes to `to`, and messages to `errors`. Neither should buffer by itself.
     pub fn new(to: Box<dyn Write>, errors: Box<dyn Write>, buffering: Buffering) -> Self {
-        Self { to, errors, buffering, pending: Vec::with_capacity(CAPACITY) }
+        Self { to, errors, buffering, pending: Vec::with_capacity(CAPACITY), captured: None }
     }
 
     /// Writes to standard output and standard error.
@@ -107,16 +109,38 @@ impl Output {
         self.write(self.pending.len())
     }
 
+    /// From now on, output and messages are kept, in the order in which they come.
+    pub fn capture(&mut self) -> Result<(), OutputError> {
+        self.flush()?;
+        self.captured = Some(Vec::new());
+        Ok(())
+    }
+
+    /// What was kept since [`Self::capture`]; later output is written again.
+    pub fn captured(&mut self) -> Vec<u8> {
+        let mut kept = self.captured.take().unwrap_or_default();
+        kept.append(&mut self.pending);
+        kept
+    }
+
     /// Writes a message to the error stream, after all output that came before it. A failure of the error
     /// stream cannot be reported anywhere, and must not end the tool.
     pub fn message(&mut self, text: &[u8]) -> Result<(), OutputError> {
         self.flush()?;
+        if let Some(kept) = &mut self.captured {
+            kept.extend_from_slice(text);
+            return Ok(());
+        }
         drop(self.errors.write_all(text));
         Ok(())
     }
 
     fn write(&mut self, len: usize) -> Result<(), OutputError> {
         if len == 0 {
+            return Ok(());
+        }
+        if let Some(kept) = &mut self.captured {
+            kept.extend(self.pending.drain(..len));
             return Ok(());
         }
         let result = self.to.write_all(&self.pending[..len]);

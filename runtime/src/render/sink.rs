@@ -5,6 +5,7 @@ use btaot_abi::metadata::Location;
 use super::context::Context;
 use super::decode::Value;
 use super::maps::Entry;
+use super::trials::{Measured, Trial};
 
 /// The two streams that a sink appends to.
 pub struct Streams<'a> {
@@ -95,6 +96,20 @@ pub trait Sink {
     fn lost(&self, to: Streams<'_>, events: u64);
     /// A mistake at run time.
     fn fault(&self, to: Streams<'_>, fault: &Fault<'_>);
+    /// Tests follow, so many.
+    fn tests_begin(&self, out: &mut Vec<u8>, count: usize);
+    /// A test is about to run.
+    fn test_begin(&self, out: &mut Vec<u8>, name: &[u8]);
+    /// A test was run.
+    fn test_end(&self, out: &mut Vec<u8>, trial: &Trial);
+    /// All tests were run.
+    fn tests_end(&self, out: &mut Vec<u8>, trials: &[Trial]);
+    /// Benchmarks follow.
+    fn benchmarks_begin(&self, out: &mut Vec<u8>);
+    /// A benchmark was run.
+    fn benchmark(&self, out: &mut Vec<u8>, measured: &Measured);
+    /// All benchmarks were run.
+    fn benchmarks_end(&self, out: &mut Vec<u8>, all: &[Measured]);
     /// The events are over; maps follow.
     fn end(&self, out: &mut Vec<u8>);
 }

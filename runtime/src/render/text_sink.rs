@@ -1,11 +1,13 @@
 //! `-f text`.
 
 use std::io::Write;
+use std::time::Duration;
 
 use super::context::Context;
 use super::decode::Value;
 use super::maps::Shown;
 use super::sink::{Contents, Fault, Origin, Said, Sink, Streams};
+use super::trials::{Measured, Trial};
 use super::{hist, number, series, text};
 
 /// Text for people: output on standard output, messages on standard error.
@@ -83,8 +85,80 @@ impl Sink for TextSink {
         }
     }
 
+    fn tests_begin(&self, out: &mut Vec<u8>, count: usize) {
+        mark(out, true, "==========");
+        out.extend_from_slice(format!("Running {count} tests.\n").as_bytes());
+    }
+
+    fn test_begin(&self, out: &mut Vec<u8>, name: &[u8]) {
+        mark(out, true, " RUN      ");
+        out.extend_from_slice(name);
+        out.push(b'\n');
+    }
+
+    fn test_end(&self, out: &mut Vec<u8>, trial: &Trial) {
+        if !trial.passed {
+            out.extend_from_slice(&trial.output);
+            if trial.output.last().is_some_and(|last| *last != b'\n') {
+                out.push(b'\n');
+            }
+        }
+        mark(out, trial.passed, if trial.passed { "       OK " } else { "  FAILED  " });
+        out.extend_from_slice(&trial.name);
+        out.extend_from_slice(format!(" ({})\n", duration(trial.duration)).as_bytes());
+    }
+
+    fn tests_end(&self, out: &mut Vec<u8>, trials: &[Trial]) {
+        let count = |count: usize| format!("{count} test{}", if count == 1 { "" } else { "s" });
+        let (passed, failed): (Vec<_>, Vec<_>) = trials.iter().partition(|trial| trial.passed);
+        mark(out, true, "==========");
+        out.extend_from_slice(format!("{} ran.\n", count(trials.len())).as_bytes());
+        mark(out, true, "  PASSED  ");
+        out.extend_from_slice(format!("{}.\n", count(passed.len())).as_bytes());
+        if failed.is_empty() {
+            return;
+        }
+        mark(out, false, "  FAILED  ");
+        out.extend_from_slice(format!("{}, listed below:\n", count(failed.len())).as_bytes());
+        for trial in failed {
+            mark(out, false, "  FAILED  ");
+            out.extend_from_slice(&trial.name);
+            out.push(b'\n');
+        }
+    }
+
+    fn benchmarks_begin(&self, out: &mut Vec<u8>) {
+        let head = format!("{:<41}{:<15}Iterations\n", "Benchmark", "Time(ns)");
+        out.extend_from_slice(head.as_bytes());
+        out.extend(std::iter::repeat_n(b'-', head.len() - 1));
+        out.push(b'\n');
+    }
+
+    fn benchmark(&self, out: &mut Vec<u8>, measured: &Measured) {
+        out.extend_from_slice(&measured.name);
+        out.extend(std::iter::repeat_n(b' ', 41usize.saturating_sub(measured.name.len()).max(1)));
+        out.extend_from_slice(format!("{:<15}{}\n", measured.average(), measured.runs).as_bytes());
+    }
+
+    fn benchmarks_end(&self, _: &mut Vec<u8>, _: &[Measured]) {}
+
     fn end(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\n\n");
+    }
+}
+
+/// The coloured mark in front of a line about tests, good or bad.
+fn mark(out: &mut Vec<u8>, good: bool, text: &str) {
+    let colour = if good { 32 } else { 31 };
+    out.extend_from_slice(format!("\x1b[{colour}m[{text}]\x1b[0m ").as_bytes());
+}
+
+/// A time in the unit that gives at most four digits.
+fn duration(time: Duration) -> String {
+    match time.as_nanos() {
+        ns @ ..10_000 => format!("{ns} ns"),
+        ns @ ..10_000_000 => format!("{} μs", ns / 1000),
+        ns => format!("{} ms", ns / 1_000_000),
     }
 }
 

@@ -8,7 +8,11 @@ use btaot_abi::metadata::{Kprobe, Place as Wanted, TracepointArgs, has_wildcard}
 use btaot_abi::pattern;
 
 use super::{Found, KernelPlace, Place, Reason, check_layout, provider};
+use crate::kernel_btf;
 use crate::tracefs::{Tracefs, TracefsError};
+
+/// What the kernel itself counts as, where modules are named.
+const VMLINUX: &[u8] = b"vmlinux";
 
 /// Finds all places that a kprobe or kretprobe means. Whether an exact name exists is left to the kernel:
 /// reading the list of its functions takes longer than everything else together.
@@ -52,8 +56,8 @@ pub fn functions<'t>(
 /// The kernel takes `module:function`.
 fn qualified(module: Option<&Bytes>, function: &[u8]) -> Vec<u8> {
     match module {
-        Some(module) => [module, b":".as_slice(), function].concat(),
-        None => function.to_vec(),
+        Some(module) if &module[..] != VMLINUX => [module, b":".as_slice(), function].concat(),
+        _ => function.to_vec(),
     }
 }
 
@@ -106,6 +110,26 @@ fn select<'a>(
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Finds all raw tracepoints that are meant. Whether an exact name exists is left to the kernel.
+pub fn raw_tracepoints(module: Option<&Bytes>, event: &Bytes, name: &Bytes) -> Result<Vec<Found>, Reason> {
+    let found = |name: Bytes, event: Bytes| {
+        let place = Place::RawTracepoint(CString::new(event.to_vec()).map_err(|_| Reason::Nul)?);
+        Ok::<_, Reason>(Found { name, function: event, place })
+    };
+    if !has_wildcard(event) && !module.is_some_and(|module| has_wildcard(module)) {
+        return Ok(vec![found(name.clone(), event.clone())?]);
+    }
+    let wanted = |of: &str| module.is_none_or(|module| pattern::matches(module, of.as_bytes()));
+    let mut matching = Vec::new();
+    for (module, known) in kernel_btf::raw_tracepoints(wanted)? {
+        if pattern::matches(event, known.as_bytes()) {
+            let name = format!("rawtracepoint:{module}:{known}");
+            matching.push(found(name.into(), known.into())?);
+        }
+    }
+    if matching.is_empty() { Err(Reason::NoTracepoint) } else { Ok(matching) }
 }
 
 /// Finds all tracepoints that are meant; `args` is what the program reads of their records.

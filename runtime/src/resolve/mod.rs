@@ -14,10 +14,13 @@ use std::path::PathBuf;
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
 use btaot_abi::metadata::{
-    AttachPoint, Location, Metadata, MissingProbes, Program, SampleRate, Target, TracepointArgs,
+    Access, AttachPoint, Location, Metadata, MissingProbes, OwnSignal, Program, SampleRate, Target,
+    TracepointArgs,
 };
 use thiserror::Error;
 
+use crate::kernel_btf::KernelBtfError;
+use crate::options::Mode;
 use crate::tracefs::{Format, Tracefs, TracefsError};
 
 /// A place that a program will be attached to.
@@ -46,6 +49,12 @@ pub enum Place {
     End,
     /// Every so many ns.
     Interval(u64),
+    /// When the tool gets a signal.
+    SelfSignal(OwnSignal),
+    /// A test, with its name.
+    Test(Bytes),
+    /// A benchmark, with its name.
+    Bench(Bytes),
     /// On each CPU.
     Profile(SampleRate),
     /// A software event on each CPU.
@@ -54,6 +63,22 @@ pub enum Place {
         event: u64,
         /// Events per sample.
         period: u64,
+    },
+    /// An event of the processor on each CPU.
+    Hardware {
+        /// `PERF_COUNT_HW_*`.
+        event: u64,
+        /// Events per sample.
+        period: u64,
+    },
+    /// Memory.
+    Watchpoint {
+        /// Address of the first byte.
+        address: u64,
+        /// Bytes.
+        length: u64,
+        /// Which accesses.
+        access: Access,
     },
     /// User code.
     Uprobe(UserPlace),
@@ -64,6 +89,8 @@ pub enum Place {
         /// Its number and the layout of its record.
         format: Format,
     },
+    /// A tracepoint by its name alone.
+    RawTracepoint(CString),
 }
 
 /// A place in a binary.
@@ -143,6 +170,9 @@ pub enum Reason {
     /// tracefs is needed.
     #[error(transparent)]
     Tracefs(#[from] TracefsError),
+    /// The kernel's types are needed.
+    #[error(transparent)]
+    KernelBtf(#[from] KernelBtfError),
 }
 
 /// An attach point that leads nowhere.
@@ -185,11 +215,11 @@ impl Resolver {
         Self { tracefs: None, binaries: binary::Cache::default(), paths: paths::Paths::new(pid) }
     }
 
-    /// Finds the places of all attach points.
-    pub fn resolve(&mut self, metadata: &Metadata) -> Resolved {
+    /// Finds the places of all attach points, but for tests and benchmarks that are not asked for.
+    pub fn resolve(&mut self, metadata: &Metadata, mode: Mode) -> Resolved {
         let mut resolved = Resolved::default();
         for (id, program) in metadata.programs() {
-            for point in &program.attach {
+            for point in program.attach.iter().filter(|point| is_wanted(&point.target, mode)) {
                 match self.point(program, point) {
                     Ok(places) => resolved.probes.extend(places.into_iter().map(|found| Probe {
                         program: id,
@@ -216,6 +246,16 @@ impl Resolver {
             Target::Interval { ns } => simple(Place::Interval(*ns)),
             Target::Profile { rate } => simple(Place::Profile(*rate)),
             Target::Software { event, period } => simple(Place::Software { event: *event, period: *period }),
+            Target::Hardware { event, period } => simple(Place::Hardware { event: *event, period: *period }),
+            Target::Watchpoint { address, length, access } => {
+                simple(Place::Watchpoint { address: *address, length: *length, access: *access })
+            }
+            Target::SelfSignal { signal } => simple(Place::SelfSignal(*signal)),
+            Target::Test { name } => simple(Place::Test(name.clone())),
+            Target::Bench { name } => simple(Place::Bench(name.clone())),
+            Target::RawTracepoint { module, event } => {
+                kernel::raw_tracepoints(module.as_ref(), event, &point.name)
+            }
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
             Target::Kprobe(kprobe) => kernel::functions(kprobe, &point.name, || self.tracefs()),
             Target::Tracepoint { category, event } => {
@@ -230,6 +270,14 @@ impl Resolver {
             Some(found) => Ok(self.tracefs.insert(found)),
             None => Ok(self.tracefs.insert(Tracefs::locate()?)),
         }
+    }
+}
+
+fn is_wanted(target: &Target, mode: Mode) -> bool {
+    match target {
+        Target::Test { .. } => mode == Mode::Test,
+        Target::Bench { .. } => mode == Mode::Bench,
+        _ => true,
     }
 }
 

@@ -109,13 +109,32 @@ pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
     own(bpf(bpf_cmd::BPF_BTF_LOAD, &mut attr)?)
 }
 
-/// Runs a raw tracepoint program once on this CPU, in the context of this process, with one argument.
-pub fn test_run(program: BorrowedFd<'_>, argument: u64) -> io::Result<()> {
+/// Runs a raw tracepoint program once on this CPU, in the context of this process, with one argument. Gives its
+/// result.
+pub fn test_run(program: BorrowedFd<'_>, argument: u64) -> io::Result<u32> {
     let mut attr = empty();
     attr.test.prog_fd = program.as_raw_fd() as u32;
     attr.test.ctx_in = (&raw const argument).addr() as u64;
     attr.test.ctx_size_in = size_of::<u64>() as u32;
-    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).map(drop)
+    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr)?;
+    // SAFETY: the kernel filled this member of the union in.
+    Ok(unsafe { attr.test.retval })
+}
+
+/// While the descriptor is open, the kernel measures the time that programs take ([`ProgramInfo::run_time`]). Linux
+/// 5.8.
+pub fn measure_programs() -> io::Result<OwnedFd> {
+    // All zero asks for `BPF_STATS_RUN_TIME`.
+    own(bpf(bpf_cmd::BPF_ENABLE_STATS, &mut empty())?)
+}
+
+/// A link to a raw tracepoint, which carries `cookie` to the program (Linux 6.10; not 0 on older kernels is refused).
+pub fn link_raw_tracepoint(program: BorrowedFd<'_>, event: &CStr, cookie: u64) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.raw_tracepoint.name = event.as_ptr().addr() as u64;
+    attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
+    attr.raw_tracepoint.cookie = cookie;
+    own(bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)?)
 }
 
 /// A link over a perf event, which carries `cookie` to the program.
@@ -193,6 +212,10 @@ pub struct ProgramInfo {
     pub btf_id: u32,
     /// Instructions after the verifier's rewriting, times 8.
     pub translated_bytes: u32,
+    /// Time in the program, ns, while that was measured.
+    pub run_time: u64,
+    /// Runs while that was measured.
+    pub run_count: u64,
 }
 
 /// Asks the kernel about a program.
@@ -200,7 +223,13 @@ pub fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
     // SAFETY: a struct of plain integers and arrays.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
     object_info(program, (&raw mut info).addr() as u64, size_of::<bpf_prog_info>())?;
-    Ok(ProgramInfo { id: info.id, btf_id: info.btf_id, translated_bytes: info.xlated_prog_len })
+    Ok(ProgramInfo {
+        id: info.id,
+        btf_id: info.btf_id,
+        translated_bytes: info.xlated_prog_len,
+        run_time: info.run_time_ns,
+        run_count: info.run_cnt,
+    })
 }
 
 /// Fills the structure at `info`, which the callers just zeroed and which has `size` bytes.

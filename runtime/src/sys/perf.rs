@@ -5,15 +5,22 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use aya_obj::generated::perf_event_attr;
+use btaot_abi::metadata::Access;
 
 use super::{check, own};
 
 /// `PERF_EVENT_IOC_ENABLE`, `PERF_EVENT_IOC_SET_BPF` (`include/uapi/linux/perf_event.h`).
 const ENABLE: libc::c_ulong = 0x2400;
 const SET_BPF: libc::c_ulong = 0x4004_2408;
-/// `PERF_TYPE_SOFTWARE`, `PERF_TYPE_TRACEPOINT`.
+/// `PERF_TYPE_HARDWARE`, `PERF_TYPE_SOFTWARE`, `PERF_TYPE_TRACEPOINT`, `PERF_TYPE_BREAKPOINT`.
+const HARDWARE: u32 = 0;
 const SOFTWARE: u32 = 1;
 const TRACEPOINT: u32 = 2;
+const BREAKPOINT: u32 = 5;
+/// `HW_BREAKPOINT_R`, `_W` and `_X` (`include/uapi/linux/hw_breakpoint.h`).
+const READ: u32 = 1;
+const WRITE: u32 = 2;
+const EXECUTE: u32 = 4;
 /// `PERF_COUNT_SW_CPU_CLOCK`, `PERF_COUNT_SW_DUMMY`.
 const CPU_CLOCK: u64 = 0;
 const DUMMY: u64 = 9;
@@ -31,6 +38,24 @@ pub enum Event<'a> {
         event: u64,
         /// Events per sample.
         period: u64,
+    },
+    /// Every so many of a `PERF_COUNT_HW_*` event.
+    Hardware {
+        /// Number of the event.
+        event: u64,
+        /// Events per sample.
+        period: u64,
+    },
+    /// Each access to memory.
+    Watchpoint {
+        /// Address of the first byte.
+        address: u64,
+        /// 1, 2, 4 or 8 bytes.
+        length: u64,
+        /// Which accesses.
+        access: Access,
+        /// In the threads, too, that the thread starts.
+        inherit: bool,
     },
     /// The CPU clock, so many times a second.
     ClockHertz(u64),
@@ -95,6 +120,21 @@ fn attributes(event: &Event<'_>) -> perf_event_attr {
             attr.type_ = SOFTWARE;
             attr.config = event;
             attr.__bindgen_anon_1.sample_period = period;
+        }
+        Event::Hardware { event, period } => {
+            attr.type_ = HARDWARE;
+            attr.config = event;
+            attr.__bindgen_anon_1.sample_period = period;
+        }
+        Event::Watchpoint { address, length, access, inherit } => {
+            attr.type_ = BREAKPOINT;
+            let modes = [(access.read, READ), (access.write, WRITE), (access.execute, EXECUTE)];
+            attr.bp_type = modes.iter().filter(|(on, _)| *on).map(|(_, mode)| mode).sum();
+            attr.__bindgen_anon_3.bp_addr = address;
+            // The kernel wants this length for every breakpoint on code.
+            attr.__bindgen_anon_4.bp_len = if access.execute { size_of::<usize>() as u64 } else { length };
+            attr.__bindgen_anon_1.sample_period = 1;
+            attr.set_inherit(inherit.into());
         }
         Event::ClockHertz(hertz) => {
             attr.type_ = SOFTWARE;

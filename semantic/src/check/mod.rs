@@ -113,6 +113,8 @@ struct BodyState {
     kinds: Vec<ProbeKind>,
     events: Vec<(Bytes, Bytes)>,
     record: Option<StructId>,
+    /// Holds the result of a test or benchmark.
+    result: Option<VarId>,
     /// What the arguments of the traced functions are, when they have names.
     arguments: Option<Signature>,
     scopes: Vec<Vec<(String, VarId)>>,
@@ -197,6 +199,7 @@ impl BodyState {
             kinds: kinds.to_vec(),
             events,
             record: None,
+            result: None,
             arguments: None,
             scopes: Vec::new(),
             variables: Vec::new(),
@@ -231,8 +234,9 @@ impl Checker<'_, '_> {
             id,
             location: self.location(clause.probe.attach_points.first().map_or(clause.probe.span, |p| p.span)),
             context: match group.layout {
-                // No code is made for the last three yet.
-                Layout::TestRun | Layout::RawTracepoint | Layout::Tracing | Layout::Iter => Context::TestRun,
+                // No code is made for the last two yet.
+                Layout::TestRun | Layout::Tracing | Layout::Iter => Context::TestRun,
+                Layout::RawTracepoint => Context::RawTracepoint(self.body.record),
                 Layout::Uprobe => Context::Uprobe,
                 Layout::Kprobe => Context::Kprobe,
                 Layout::Tracepoint => Context::Tracepoint(self.body.record),
@@ -242,6 +246,7 @@ impl Checker<'_, '_> {
             variables: self.finished_variables(),
             predicate,
             statements,
+            result: self.body.result,
         }
     }
 

@@ -1,11 +1,12 @@
 //! Statements.
 
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::{ConfigKey, Function};
+use btaot_grammar::vocabulary::{ConfigKey, Function, ProbeKind};
 
 use super::Checker;
 use crate::config::Unstable;
-use crate::program::{Expr, Stmt, StmtKind};
+use crate::program::{Expr, Stmt, StmtKind, VarId};
+use crate::ty::Ty;
 use crate::value::Checked;
 
 /// `unroll` repeats its body at most so often.
@@ -63,7 +64,7 @@ impl Checker<'_, '_> {
             }
             ast::StmtKind::Return(value) => {
                 if let Some(value) = value {
-                    self.return_value(value, span);
+                    self.return_value(value, span, out);
                 }
                 self.push(out, StmtKind::Return, span);
             }
@@ -214,13 +215,31 @@ impl Checker<'_, '_> {
         self.push(out, StmtKind::Unroll { count: known, body: statements }, span);
     }
 
-    /// `return e` in a probe: any integer, which has no meaning.
-    fn return_value(&mut self, value: &ast::Expr, span: Span) {
+    /// `return e` in a probe: any integer, which has a meaning for tests and benchmarks alone.
+    fn return_value(&mut self, value: &ast::Expr, span: Span, out: &mut Vec<Stmt>) {
         let checked = self.expr(value);
         let Some(checked) = self.settle(checked, span) else { return };
         if !checked.ty.is_integer() {
             let message = format!("a probe returns an integer, not `{}`", self.show(&checked.ty));
             let _: Checked<()> = self.error(Code::BadReturn, span, message);
+            return;
         }
+        let wanted = |kind: &ProbeKind| matches!(kind, ProbeKind::Test | ProbeKind::Bench);
+        if self.body.kinds.iter().any(wanted) {
+            let result = self.result_variable(span);
+            if let Some(value) = self.convert(checked, &Ty::I64, span) {
+                self.push(out, StmtKind::SetVariable { variable: result, value }, span);
+            }
+        }
+    }
+
+    /// The variable of the body's result. It has no name, so that scripts cannot mean it.
+    fn result_variable(&mut self, place: Span) -> VarId {
+        if let Some(known) = self.body.result {
+            return known;
+        }
+        let result = self.find_or_declare("", place);
+        self.body.result = Some(result);
+        result
     }
 }

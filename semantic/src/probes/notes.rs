@@ -30,7 +30,13 @@ fn note(
         | Attach::End
         | Attach::Interval { .. }
         | Attach::Profile { .. }
-        | Attach::Software { .. } => None,
+        | Attach::Software { .. }
+        | Attach::SelfSignal { .. }
+        | Attach::Test { .. }
+        | Attach::Bench { .. }
+        | Attach::Hardware { .. }
+        | Attach::Watchpoint { .. }
+        | Attach::RawTracepoint { .. } => None,
         Attach::Uprobe(uprobe) => {
             let Place::Symbol { name, .. } = &uprobe.place else { return None };
             if has_wildcard(&uprobe.path) {

@@ -1,7 +1,9 @@
 //! One attach point.
 
 use btaot_abi::Bytes;
-use btaot_abi::metadata::{AttachPoint, Kprobe, Place, SampleRate, Target as Attach, Uprobe};
+use btaot_abi::metadata::{
+    Access, AttachPoint, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe,
+};
 use btaot_frontend::ast::{self, AttachTarget, Part, PerfEvent, Rate, RateUnit, Site};
 use btaot_frontend::{Code, Diagnostic, Sources, Span};
 use btaot_grammar::vocabulary::{HardwareEvent, ProbeKind, SoftwareEvent};
@@ -56,16 +58,23 @@ pub(super) fn attach_point(
             Some(place) => Attach::Kprobe(Kprobe { module: module.as_ref().map(bytes), place, ret: *ret }),
             None => return Ok(later("a source line as a probe".into())),
         },
+        // The front end takes no other signal.
+        AttachTarget::SelfSignal { .. } => Attach::SelfSignal { signal: OwnSignal::Usr1 },
+        AttachTarget::Test { name } => Attach::Test { name: bytes(name) },
+        AttachTarget::Bench { name } => Attach::Bench { name: bytes(name) },
+        AttachTarget::Hardware(event) => hardware(event, span)?,
+        AttachTarget::Watchpoint { address, length, mode } => Attach::Watchpoint {
+            address: *address,
+            length: *length,
+            access: Access { read: mode.read, write: mode.write, execute: mode.execute },
+        },
+        AttachTarget::RawTracepoint { module, event } => {
+            Attach::RawTracepoint { module: module.as_ref().map(bytes), event: bytes(event) }
+        }
         AttachTarget::Unexpanded
-        | AttachTarget::SelfSignal { .. }
-        | AttachTarget::Test { .. }
-        | AttachTarget::Bench { .. }
-        | AttachTarget::Hardware(_)
-        | AttachTarget::RawTracepoint { .. }
         | AttachTarget::Fentry { .. }
         | AttachTarget::FentryBpf { .. }
         | AttachTarget::Usdt { .. }
-        | AttachTarget::Watchpoint { .. }
         | AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
     };
     let name = name(kind, &point.target);
@@ -101,15 +110,6 @@ fn check(target: &AttachTarget, span: Span, options: &Options) -> Result<(), Pro
             let message = "a kprobe at an address can crash the kernel";
             let hint = "name a function, or compile with --unsafe";
             Err(Box::new(Diagnostic::error(Code::UnsafeFunction, span, message).with_hint(hint)))
-        }
-        AttachTarget::Hardware(event) => {
-            let name = event.event.lossy();
-            if HardwareEvent::lookup(&name).is_some() {
-                return Ok(());
-            }
-            let message = format!("there is no hardware event `{name}`");
-            let hint = did_you_mean(&name, HardwareEvent::names());
-            Err(Box::new(Diagnostic::error(Code::UnknownPerfEvent, span, message).with_hint_opt(hint)))
         }
         AttachTarget::Watchpoint { mode, .. } if mode.read && !mode.write => {
             let message = "the processor cannot watch for reads alone";
@@ -192,6 +192,18 @@ fn software(event: &PerfEvent, span: Span) -> Result<Attach, Problem> {
     Ok(Attach::Software { event: row.config, period })
 }
 
+fn hardware(event: &PerfEvent, span: Span) -> Result<Attach, Problem> {
+    let name = event.event.lossy();
+    let Some(found) = HardwareEvent::lookup(&name) else {
+        let message = format!("there is no hardware event `{name}`");
+        let hint = did_you_mean(&name, HardwareEvent::names());
+        return Err(Box::new(Diagnostic::error(Code::UnknownPerfEvent, span, message).with_hint_opt(hint)));
+    };
+    let row = found.row();
+    let period = event.count.filter(|count| *count != 0).unwrap_or(row.default_count);
+    Ok(Attach::Hardware { event: row.config, period })
+}
+
 /// The probe's name as `probe` shows it: canonical, with wildcards.
 fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
     let mut parts: Vec<Vec<u8>> = vec![kind.name().into()];
@@ -199,12 +211,23 @@ fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
         AttachTarget::Interval(rate) | AttachTarget::Profile(rate) => {
             parts.extend([rate.unit.name().into(), rate.value.to_string().into_bytes()]);
         }
-        AttachTarget::Software(event) => {
+        AttachTarget::SelfSignal { signal } => parts.extend([b"signal".to_vec(), signal.text.clone()]),
+        AttachTarget::Test { name } | AttachTarget::Bench { name } => parts.push(name.text.clone()),
+        AttachTarget::Software(event) | AttachTarget::Hardware(event) => {
             parts.push(event.event.text.clone());
             parts.extend(event.count.map(|count| count.to_string().into_bytes()));
         }
         AttachTarget::Tracepoint { category, event } => {
             parts.extend([category.text.clone(), event.text.clone()]);
+        }
+        AttachTarget::RawTracepoint { module, event } => {
+            parts.extend(module.iter().map(|module| module.text.clone()));
+            parts.push(event.text.clone());
+        }
+        AttachTarget::Watchpoint { address, length, mode } => {
+            let letters = [(mode.read, 'r'), (mode.write, 'w'), (mode.execute, 'x')];
+            let mode: String = letters.iter().filter(|(on, _)| *on).map(|(_, letter)| letter).collect();
+            parts.extend([format!("{address:#x}").into(), length.to_string().into(), mode.into()]);
         }
         AttachTarget::Uprobe { binary, site, .. } => parts.extend([binary.text.clone(), site_name(site)]),
         AttachTarget::Kprobe { module, site, .. } => {

@@ -122,6 +122,8 @@ fn describe_body(body: &Body, program: &Program, f: &mut fmt::Formatter<'_>) -> 
         Context::Tracepoint(None) => "tracepoint".to_owned(),
         Context::Tracepoint(Some(id)) => format!("tracepoint struct {}", id.0),
         Context::PerfEvent => "perf event".to_owned(),
+        Context::RawTracepoint(None) => "raw tracepoint".to_owned(),
+        Context::RawTracepoint(Some(id)) => format!("raw tracepoint struct {}", id.0),
     };
     writeln!(f, "body {} at {}:{} {context}", body.id.0, body.location.line, body.location.column)?;
     for point in &body.attach {

@@ -267,6 +267,9 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     fn argument(&mut self, number: u32, location: Location) -> Result<Int<'c>> {
+        if matches!(self.body.context, Context::RawTracepoint(_)) {
+            return Ok(self.ir.load(64, self.ir.offset(self.context, u64::from(number) * 8), 8));
+        }
         match self.unit.options.arch.pt_regs().arguments.get(number as usize) {
             Some(offset) => self.register(*offset, location),
             None => self.unsupported(
@@ -282,7 +285,11 @@ impl<'c> Lower<'_, '_, 'c> {
             Context::Uprobe | Context::Kprobe => {
                 Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
             }
+<<<<<<< HEAD
             Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent => {
+=======
+            Context::TestRun | Context::Tracepoint(_) | Context::RawTracepoint(_) => {
+>>>>>>> e0bc74a (self, test, bench, hardware, watchpoint and rawtracepoint probes run)
                 self.unsupported(location, "this probe has no traced function with arguments")
             }
         }

@@ -68,6 +68,7 @@ pub fn shared(body: &Body) -> BTreeSet<VarId> {
             StmtKind::ForRange { variable, body: inner, .. }
             | StmtKind::ForMap { variable, body: inner, .. } => {
                 all.extend(walk::shared(body, inner, *variable));
+                all.extend(body.result);
             }
             _ => {}
         }

@@ -94,7 +94,7 @@ pub struct Lower<'u, 'a, 'c> {
 /// The kind of program: its attach kind names symbols and sections.
 pub fn section(body: &Body, symbol: &str) -> String {
     match body.context {
-        Context::TestRun => format!("raw_tp/{symbol}"),
+        Context::TestRun | Context::RawTracepoint(_) => format!("raw_tp/{symbol}"),
         Context::Uprobe => format!("uprobe/{symbol}"),
         Context::Kprobe => format!("kprobe/{symbol}"),
         Context::Tracepoint(_) => format!("tracepoint/{symbol}"),
@@ -123,7 +123,7 @@ pub fn identity(body: &Body) -> Identity {
 
 /// Whether a body has to look at the process by itself.
 pub fn filters_pid(body: &Body) -> bool {
-    matches!(body.context, Context::Kprobe | Context::Tracepoint(_))
+    matches!(body.context, Context::Kprobe | Context::Tracepoint(_) | Context::RawTracepoint(_))
 }
 
 impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
@@ -190,14 +190,21 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         let done = self.open("done");
         self.exit = done;
         ir.at_end(main);
+        if let Some(result) = body.result {
+            let home = self.variable(result)?.piece();
+            let place = self.piece(home);
+            ir.store(place, ir.i64(0), 8);
+        }
         self.main()?;
         self.jump(done);
-        self.finish(&Ends { early, start, late, main, skip, done, leave }, needed_by_predicate);
+        ir.at_end(done);
+        let result = body.result.map(|result| self.take_result(result)).transpose()?;
+        self.finish(&Ends { early, start, late, main, skip, done, leave }, needed_by_predicate, result);
         Ok(())
     }
 
     /// Fills in the blocks that depend on whether scratch memory was needed.
-    fn finish(&mut self, ends: &Ends<'c>, needed_by_predicate: bool) {
+    fn finish(&mut self, ends: &Ends<'c>, needed_by_predicate: bool, result: Option<Ptr<'c>>) {
         let ir = self.ir;
         self.at(self.body.location);
         let scratch = self.frame.scratch() > 0;
@@ -223,7 +230,19 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         ir.at_end(ends.skip);
         ir.jump(if needed_by_predicate { ends.done } else { ends.leave });
         ir.at_end(ends.leave);
-        ir.ret(ir.i32(0));
+        let value = result.map(|result| ir.load(32, result, 8));
+        ir.ret(value.unwrap_or(ir.i32(0)));
+    }
+
+    /// Takes the result out of its variable, while that is there. A program that ends early gives 0.
+    fn take_result(&mut self, variable: VarId) -> Result<Ptr<'c>> {
+        let ir = self.ir;
+        let place = ir.alloca(self.function, 8, "result");
+        self.at_entry(|ir| ir.store(place, ir.i64(0), 8));
+        let home = self.variable(variable)?.piece();
+        let value = self.piece(home);
+        ir.store(place, ir.load(64, value, 8), 8);
+        Ok(place)
     }
 
     /// Ends the program when `-p` or `-c` chose another process. Without a chosen process the

@@ -100,7 +100,11 @@ impl<'c> Lower<'_, '_, 'c> {
             (Space::Kernel, _)
             | (
                 Space::Unknown,
-                Context::TestRun | Context::Kprobe | Context::Tracepoint(_) | Context::PerfEvent,
+                Context::TestRun
+                | Context::Kprobe
+                | Context::Tracepoint(_)
+                | Context::PerfEvent
+                | Context::RawTracepoint(_),
             ) => Reach::Kernel,
         }
     }

@@ -35,7 +35,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let mark = self.frame.mark();
         let bytes = shape.limit * 8;
         let frames = self.temporary(bytes);
-        if self.body.context == Context::TestRun {
+        if matches!(self.body.context, Context::TestRun | Context::RawTracepoint(_)) {
             // Before Linux 6.3 the verifier wants this buffer to be initialised in raw tracepoint
             // programs, though the helper only writes to it.
             self.zero(Spot::aligned(frames), bytes);

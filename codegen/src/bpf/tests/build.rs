@@ -50,6 +50,7 @@ pub fn body(id: u32, context: Context, statements: Vec<Stmt>) -> Body {
         variables: Vec::new(),
         predicate: None,
         statements,
+        result: None,
     }
 }
 
@@ -63,6 +64,9 @@ pub fn attach(context: Context) -> AttachPoint {
             Target::Tracepoint { category: Bytes::from("sched"), event: Bytes::from("sched_switch") }
         }
         Context::PerfEvent => Target::Software { event: 0, period: 1 },
+        Context::RawTracepoint(_) => {
+            Target::RawTracepoint { module: None, event: Bytes::from("sched_switch") }
+        }
     };
     AttachPoint { name: Bytes::from("probe"), location: HERE, target }
 }

@@ -66,8 +66,14 @@ fn at_most(counts: &[(String, usize)], most: usize) {
     }
 }
 
-const CONTEXTS: [Context; 5] =
-    [Context::TestRun, Context::Uprobe, Context::Kprobe, Context::Tracepoint(None), Context::PerfEvent];
+const CONTEXTS: [Context; 6] = [
+    Context::TestRun,
+    Context::Uprobe,
+    Context::Kprobe,
+    Context::Tracepoint(None),
+    Context::PerfEvent,
+    Context::RawTracepoint(None),
+];
 
 /// One program of each kind, all with the same statements.
 fn everywhere(statements: &[Stmt], maps: Vec<Map>) -> Program {
@@ -112,7 +118,7 @@ fn without_events_there_is_no_ring() {
 fn what_has_no_code_names_its_place() {
     let mut wrong = event(EventValue::Argument(0));
     wrong.location = at(7, 3);
-    let program = program(vec![body(0, Context::PerfEvent, vec![printf("%d", vec![wrong])])], Vec::new());
+    let program = program(vec![body(0, Context::TestRun, vec![printf("%d", vec![wrong])])], Vec::new());
     let error = compile(&program, &Options::new(Arch::X86_64)).expect_err("there are no arguments");
     assert_eq!(error.to_string(), "7:3: this probe has no traced function with arguments");
 }
