@@ -285,11 +285,7 @@ impl<'c> Lower<'_, '_, 'c> {
             Context::Uprobe | Context::Kprobe => {
                 Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
             }
-<<<<<<< HEAD
-            Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent => {
-=======
-            Context::TestRun | Context::Tracepoint(_) | Context::RawTracepoint(_) => {
->>>>>>> e0bc74a (self, test, bench, hardware, watchpoint and rawtracepoint probes run)
+            Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent | Context::RawTracepoint(_) => {
                 self.unsupported(location, "this probe has no traced function with arguments")
             }
         }

@@ -118,7 +118,7 @@ fn without_events_there_is_no_ring() {
 fn what_has_no_code_names_its_place() {
     let mut wrong = event(EventValue::Argument(0));
     wrong.location = at(7, 3);
-    let program = program(vec![body(0, Context::TestRun, vec![printf("%d", vec![wrong])])], Vec::new());
+    let program = program(vec![body(0, Context::PerfEvent, vec![printf("%d", vec![wrong])])], Vec::new());
     let error = compile(&program, &Options::new(Arch::X86_64)).expect_err("there are no arguments");
     assert_eq!(error.to_string(), "7:3: this probe has no traced function with arguments");
 }
