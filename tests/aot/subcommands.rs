@@ -144,7 +144,7 @@ fn explain_knows_every_code_it_lists(folder: &Path) -> Checked {
         return Err(format!("a short list:\n{list}").into());
     }
     // One of each kind; that all have a text is a test of the front end.
-    for code in ["E0001", "e0102", "W0002"] {
+    for code in ["E0002", "e0102", "W0002"] {
         let finished = run(folder, &["explain", code])?.expect_code(0)?;
         if !finished.stdout.starts_with(&format!("{}: ", code.to_uppercase())) {
             return Err(format!("{code}:\n{}", finished.stdout).into());

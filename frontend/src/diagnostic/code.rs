@@ -32,7 +32,6 @@ macro_rules! codes {
 
 codes! {
     // Sources and lexical form.
-    UnreadableSource = "E0001", "A script, import or included file cannot be read.";
     UnclosedString = "E0002", "A string literal must end on the line where it begins.";
     BadEscape = "E0003", "Strings know the escapes \\n \\t \\r \\\" \\\\ \\ooo and \\xhh.";
     BadInteger = "E0004", "An integer literal is malformed or has an unknown suffix.";
@@ -61,7 +60,6 @@ codes! {
     WildcardNotAllowed = "E0204", "A wildcard cannot stand here.";
     UnknownPerfEvent = "E0205", "There is no such software or hardware event.";
     ProbeMix = "E0206", "These probe types cannot share one action.";
-    MissingTarget = "E0207", "The probe's target does not exist.";
     UnresolvedPositional = "E0208", "A positional parameter shapes a probe but is not known while compiling.";
     // Names.
     UnknownIdentifier = "E0301", "This name means nothing here.";

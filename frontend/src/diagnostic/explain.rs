@@ -29,9 +29,6 @@ macro_rules! explanations {
 }
 
 explanations! {
-    UnreadableSource:
-        "The file does not exist, is a directory, or may not be read. Paths are taken from the current folder.",
-        "", "";
     UnclosedString:
         "A string ends with `\"` on the line where it begins. For a line break in the text write `\\n`.",
         "begin { printf(\"hello); }",
@@ -136,9 +133,6 @@ explanations! {
         "software:page-faults:100 { @ = count(); }";
     ProbeMix:
         "An action is compiled for the context of its probes. Types whose contexts differ need clauses of their own.",
-        "", "";
-    MissingTarget:
-        "The function, trace point, file or symbol is not on the target.",
         "", "";
     UnresolvedPositional:
         "What a tool traces is fixed when it is compiled. A parameter that shapes an attach point must be given then.",

@@ -7,7 +7,6 @@ impl Code {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::UnreadableSource => "this file",
             Self::UnclosedString => "begins here",
             Self::BadEscape => "no such escape",
             Self::BadInteger => "not an integer",
@@ -39,8 +38,8 @@ impl Code {
             Self::BadAttachPart => "not of this form",
             Self::WildcardNotAllowed => "must be spelled out",
             Self::UnknownPerfEvent => "no such event",
-            Self::ProbeMix => "of another kind",
-            Self::MissingTarget | Self::AbsentHere => "not found on this machine",
+            Self::ProbeMix => "cannot join the others",
+            Self::AbsentHere => "not found on this machine",
             Self::UnresolvedPositional => "known when the tool starts",
             Self::UnknownIdentifier => "means nothing here",
             Self::UnknownFunction => "no such function",
