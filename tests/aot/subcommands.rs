@@ -7,7 +7,6 @@ use crate::support::{Checked, cases, directives, scripts, text};
 use libtest_mimic::Trial;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 const LOOSE: &str = "BEGIN{printf(\"hi\\n\");exit()} // bye\n";
 const TIDY: &str = "BEGIN {\n  printf(\"hi\\n\");\n  exit();\n} // bye\n";
@@ -91,9 +90,6 @@ fn fmt_usage_and_files_exit_with_2(folder: &Path) -> Checked {
 /// What is compiled from a script is the same before and after. (The tool as a whole also carries the script itself,
 /// and the lines that instructions come from.)
 fn fmt_changes_no_instruction(folder: &Path) -> Checked {
-    // What scripts include and import lies beside them.
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/.");
-    process::run(Command::new("cp").arg("-r").arg(scripts).arg(folder))?.expect_code(0)?;
     for script in cases::scripts("run") {
         let options = scripts::directives(&script)?.compile;
         scripts::link_imports(&script, folder)?;

@@ -36,9 +36,7 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
     link_imports(script, &folder)?;
     let tool = folder.join("tool");
     let options = directives(script)?.compile;
-    // A script finds its headers where it was written.
-    let folder = script.parent().unwrap_or(Path::new("."));
-    process::run(compiler::btaot().args(options).arg("-I").arg(folder).arg(&copy).arg("-o").arg(&tool))?
+    process::run(compiler::btaot().args(options).arg(&copy).arg("-o").arg(&tool))?
         .expect_code(0)
         .map_err(|error| format!("compiling {}: {error}", script.display()))?;
     Ok(tool)
