@@ -4,13 +4,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use btaot_abi::arch::Arch;
 use btaot_btf::{Btf, Def, Kind, TypeId};
 use btaot_frontend::Span;
 use btaot_frontend::ast::{CFunction, CImport, Script, Type, TypeKind};
 use btaot_frontend::diagnostic::{Code, Diagnostic};
 
 use crate::cli::Includes;
-use crate::headers::{Clang, first_line, section};
+use crate::headers::{Clang, Dialect, Places, section};
 
 /// Looks into the C code that a script imports. Without clang, what C sources define stays unknown.
 pub fn read(script: &mut Script, includes: &Includes) -> Vec<Diagnostic> {
@@ -33,18 +34,18 @@ fn functions(import: &CImport, includes: &Includes) -> Result<Vec<CFunction>, Bo
         bytes
     } else {
         let folder = path.parent().unwrap_or(Path::new("."));
-        let Some(clang) = Clang::find(folder, includes) else {
+        let arch = Arch::host();
+        let Some(clang) = Clang::find(includes.clang.as_deref(), arch) else {
             let message =
                 format!("`{shown}` is not looked into: that needs clang, and there is none on this machine");
             return Err(Box::new(Diagnostic::note(Code::BadImport, import.span, message)));
         };
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let output = clang.run(&["-g", "-O2", "-c", "-o", "-"], &text).map_err(&refuse)?;
-        if !output.status.success() {
-            let problem = first_line(&output.stderr).replacen("<stdin>", &shown.to_string(), 1);
-            return Err(refuse(format!("clang cannot compile `{shown}`: {problem}")));
-        }
-        output.stdout
+        let clang = clang.speaking(Dialect::Ebpf, &Places::new(folder, includes, arch));
+        clang.object(&text).map_err(|problem| {
+            let problem = problem.replacen("<stdin>", &shown.to_string(), 1);
+            refuse(format!("clang cannot compile `{shown}`: {problem}"))
+        })?
     };
     let Some(btf) = section(&object) else {
         let error = refuse(format!("`{shown}` has no BTF, so its functions are not known"));

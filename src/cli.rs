@@ -105,6 +105,13 @@ pub struct Includes {
     /// Read this header before the script's own
     #[arg(long = "include", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// The tree of the kernel's headers, instead of those installed for the running kernel; a distribution that has
+    /// two trees needs both
+    #[arg(long, value_name = "FOLDER")]
+    pub kernel_headers: Vec<PathBuf>,
+    /// The clang that reads headers
+    #[arg(long, value_name = "PROGRAM")]
+    pub clang: Option<PathBuf>,
 }
 
 /// A stage that `--emit` shows.

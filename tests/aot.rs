@@ -3,6 +3,7 @@
 mod bundle;
 mod check;
 mod cli;
+mod headers;
 mod input;
 mod llvm;
 mod subcommands;
@@ -15,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
     [
         cli::trials(),
         check::trials(),
+        headers::trials(),
         subcommands::trials(),
         bundle::trials(),
         input::trials(),

@@ -69,6 +69,38 @@ impl Btf<'_> {
         None
     }
 
+    /// Alignment of a value of the type in bytes, as far as its members tell: BTF does not have `aligned` attributes, and
+    /// a struct with a member or a size that its members' alignments forbid is packed.
+    #[must_use]
+    pub fn align(&self, id: TypeId) -> u64 {
+        self.align_below(id, MAX_DEPTH)
+    }
+
+    fn align_below(&self, id: TypeId, depth: u32) -> u64 {
+        let Some(depth) = depth.checked_sub(1) else { return 1 };
+        let id = self.resolve(id);
+        match self.def(id) {
+            Def::Int { size, .. } | Def::Float { size } | Def::Enum { size, .. } => {
+                u64::from(size).next_power_of_two()
+            }
+            Def::Ptr(_) => 8,
+            Def::Array { element, .. } => self.align_below(element, depth),
+            Def::Struct { size, .. } | Def::Union { size, .. } => {
+                let mut align = 1;
+                for member in self.members(id) {
+                    let needed = self.align_below(member.ty, depth);
+                    let misplaced = !u64::from(member.bit_offset).is_multiple_of(needed * 8);
+                    if member.bitfield_size == 0 && misplaced {
+                        return 1;
+                    }
+                    align = align.max(needed);
+                }
+                if u64::from(size).is_multiple_of(align) { align } else { 1 }
+            }
+            _ => 1,
+        }
+    }
+
     /// Finds a member by name, also inside anonymous structs and unions. The offset is relative to `id`.
     #[must_use]
     pub fn member(&self, id: TypeId, name: &str) -> Option<Field> {

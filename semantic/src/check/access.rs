@@ -53,7 +53,8 @@ impl Checker<'_, '_> {
         if !self.catalog.is_complete(id) {
             let message = format!("`{}` is not defined, here or in the kernel", self.catalog.name_of(id));
             let error = Diagnostic::error(Code::IncompleteType, span, message);
-            return self.fail(error.with_hint_opt(self.missing_btf_hint()));
+            let error = self.with_missing_headers(error.with_hint_opt(self.missing_btf_hint()));
+            return self.fail(error);
         }
         let Some(index) = self.catalog.field(id, &field.text) else {
             let names = self.catalog.field_names(id);

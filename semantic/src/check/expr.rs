@@ -110,6 +110,13 @@ impl Checker<'_, '_> {
                 };
                 Ok(Value::new(Ty::Plain(Type::Enum(id)), kind, self.location(span)))
             }
+            Some(Named::Constant(number)) => {
+                let literal = match u64::try_from(number) {
+                    Ok(number) => Literal::Int(number),
+                    Err(_) => Literal::Negative(number as i64),
+                };
+                Ok(Value::literal(literal, self.location(span)))
+            }
             Some(Named::Define(Some(body))) => self.defined(name, &body, span),
             Some(Named::Define(None)) => {
                 self.error(Code::UnknownIdentifier, span, format!("`{name}` is not defined as an expression"))
@@ -126,7 +133,9 @@ impl Checker<'_, '_> {
             None => did_you_mean(name, Builtin::names()),
         };
         let message = format!("unknown name `{name}`");
-        self.fail(Diagnostic::error(Code::UnknownIdentifier, span, message).with_hint_opt(hint))
+        let error = Diagnostic::error(Code::UnknownIdentifier, span, message).with_hint_opt(hint);
+        let error = self.with_missing_headers(error);
+        self.fail(error)
     }
 
     /// The text of a `#define`, checked as if it stood here.

@@ -21,11 +21,12 @@ impl Checker<'_, '_> {
         match &ty.kind {
             ast::TypeKind::Named(name) => self.named_type(name, ty.span),
             ast::TypeKind::Tagged { tag, name } => match self.catalog.tagged(*tag, name) {
-                Some(found) => Ok(Ty::from(found)),
+                Some(found) => Ok(self.found_type(found, ty.span)),
                 None => {
                     let message = format!("there is no `{} {name}`, here or in the kernel", tag.keyword());
                     let error = Diagnostic::error(Code::UnknownType, ty.span, message);
-                    self.fail(error.with_hint_opt(self.missing_btf_hint()))
+                    let error = self.with_missing_headers(error.with_hint_opt(self.missing_btf_hint()));
+                    self.fail(error)
                 }
             },
             ast::TypeKind::Sized { base, size } => {
@@ -57,6 +58,25 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// A type by its name, with what is doubtful about it.
+    fn found_type(&mut self, ty: Type, span: Span) -> Ty {
+        if let Type::Struct(id) = &ty
+            && self.catalog.is_fixed_by_kernel_header(*id)
+        {
+            let message = format!(
+                "`{}` is not in the kernel's BTF, so the tool keeps the layout of this machine's headers",
+                self.catalog.name_of(*id)
+            );
+            self.warn(Code::CFixedLayout, span, message);
+        }
+        Ty::from(ty)
+    }
+
+    /// An error about a name that a header may have defined.
+    pub(super) fn with_missing_headers(&self, error: Diagnostic) -> Diagnostic {
+        self.catalog.header_notes().into_iter().fold(error, Diagnostic::with_note)
+    }
+
     fn type_size(&mut self, size: &ast::Expr, span: Span) -> Checked<u32> {
         let value = self.expr(size)?;
         match value.known_int().and_then(|size| u32::try_from(size).ok()) {
@@ -68,11 +88,12 @@ impl Checker<'_, '_> {
     fn named_type(&mut self, name: &str, span: Span) -> Checked<Ty> {
         let Some(builtin) = BuiltinType::lookup(name) else {
             return match self.catalog.typedef(name) {
-                Some(ty) => Ok(Ty::from(ty)),
+                Some(ty) => Ok(self.found_type(ty, span)),
                 None => {
                     let hint = did_you_mean(name, BuiltinType::names());
                     let error = Diagnostic::error(Code::UnknownType, span, format!("unknown type `{name}`"));
-                    self.fail(error.with_hint_opt(hint))
+                    let error = self.with_missing_headers(error.with_hint_opt(hint));
+                    self.fail(error)
                 }
             };
         };

@@ -7,8 +7,8 @@ use btaot_frontend::ast::{
 use btaot_frontend::{Code, Diagnostic, Span};
 use btaot_grammar::vocabulary::BuiltinType;
 
-use super::constant::evaluate;
-use super::{Catalog, Source};
+use super::constant::{evaluate, unknown_names};
+use super::{Catalog, Source, Whose};
 use crate::types::{Enum, EnumId, Int, Origin, Space, Struct, StructField, StructId, Type};
 
 /// The largest alignment of any type on the supported targets, in bytes.
@@ -79,11 +79,24 @@ impl Definer<'_, '_> {
     }
 
     fn constant(&mut self, expr: &Expr) -> Option<i64> {
+        self.kernel_constants(expr);
         let value = evaluate(&self.catalog.script, expr);
         if value.is_none() {
             self.error(Code::NotConstant, expr.span, "this must be a constant expression");
         }
         value
+    }
+
+    /// Enumerators of the kernel, which give a definition of the script the size that they have here.
+    fn kernel_constants(&mut self, expr: &Expr) {
+        for (name, span) in unknown_names(&self.catalog.script, expr) {
+            if let Some((_, value)) = self.catalog.btf_enumerator(Whose::Kernel, &name) {
+                let message =
+                    format!("`{name}` is {value} in this machine's kernel, and so it is in the tool");
+                self.diagnostics.push(Diagnostic::warning(Code::CFixedLayout, span, message));
+                self.catalog.script.constants.insert(name, value.into());
+            }
+        }
     }
 
     fn ty(&mut self, ty: &CType) -> Option<Laid> {

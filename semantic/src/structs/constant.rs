@@ -1,5 +1,6 @@
 //! Constant expressions of C definitions: array lengths, bit field widths, enumerators.
 
+use btaot_frontend::Span;
 use btaot_frontend::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
 
 use super::ScriptTypes;
@@ -14,6 +15,23 @@ pub(super) fn evaluate(types: &ScriptTypes, expr: &Expr) -> Option<i64> {
     i64::try_from(value(types, expr, &mut parts)?).ok()
 }
 
+/// Names in an expression that stand for nothing in the script or its headers.
+pub(super) fn unknown_names(types: &ScriptTypes, expr: &Expr) -> Vec<(String, Span)> {
+    match &expr.kind {
+        ExprKind::Ident(name) => {
+            let known = types.enumerators.contains_key(name)
+                || types.defines.contains_key(name)
+                || types.constants.contains_key(name);
+            if known { Vec::new() } else { vec![(name.clone(), expr.span)] }
+        }
+        ExprKind::Unary { operand, .. } => unknown_names(types, operand),
+        ExprKind::Binary { left, right, .. } => {
+            [unknown_names(types, left), unknown_names(types, right)].concat()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn value(types: &ScriptTypes, expr: &Expr, parts: &mut u32) -> Option<i128> {
     *parts = parts.checked_sub(1)?;
     match &expr.kind {
@@ -22,7 +40,7 @@ fn value(types: &ScriptTypes, expr: &Expr, parts: &mut u32) -> Option<i128> {
         ExprKind::Ident(name) => match (types.enumerators.get(name), types.defines.get(name)) {
             (Some((_, number)), _) => Some(i128::from(*number)),
             (None, Some(Some(body))) => value(types, body, parts),
-            (None, _) => None,
+            (None, _) => types.constants.get(name).copied(),
         },
         ExprKind::Unary { op, operand } => {
             let operand = value(types, operand, parts)?;

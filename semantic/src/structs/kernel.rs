@@ -90,7 +90,8 @@ impl Catalog<'_> {
             Def::Int { size, signed, .. } if matches!(size, 1 | 2 | 4 | 8) => Type::Int(Int { size, signed }),
             Def::Ptr(to) => {
                 let space = if self.is_user_pointer(whose, to) { Space::User } else { Space::Unknown };
-                Self::pointer(self.import(whose, to).unwrap_or(Type::Void), space)
+                let to = self.relocatable(whose, to).or_else(|| self.import(whose, to));
+                Self::pointer(to.unwrap_or(Type::Void), space)
             }
             Def::Array { element, len, .. } if len > 0 && self.is_char(whose, element) => Type::Str(len),
             Def::Array { element, len, .. } => {
@@ -114,6 +115,25 @@ impl Catalog<'_> {
             | Def::Float { .. }
             | Def::DeclTag(_) => return None,
         })
+    }
+
+    /// What a pointer in a header's structure leads to, when that is the kernel's.
+    fn relocatable(&mut self, whose: Whose, to: TypeId) -> Option<Type> {
+        if whose != Whose::Headers {
+            return None;
+        }
+        let btf = self.types_of(whose)?;
+        let resolved = btf.resolve(to);
+        let tag = match btf.def(resolved) {
+            Def::Struct { .. } | Def::Fwd { union: false } => Tag::Struct,
+            Def::Union { .. } | Def::Fwd { union: true } => Tag::Union,
+            _ => return None,
+        };
+        let name = btf.name(resolved).to_owned();
+        let first = self.order(&format!("{} {name}", tag.keyword()))[0];
+        (first == Whose::Kernel && !name.is_empty())
+            .then(|| self.btf_tagged(Whose::Kernel, tag, &name))
+            .flatten()
     }
 
     fn is_char(&self, whose: Whose, id: TypeId) -> bool {

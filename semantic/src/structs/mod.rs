@@ -12,6 +12,7 @@ mod kernel;
 mod tracepoint;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
@@ -32,7 +33,8 @@ pub(crate) struct Catalog<'t> {
     btf: OnceCell<Option<Btf<'t>>>,
     structs: Structs,
     sources: Vec<Source>,
-    headers: Option<Btf<'t>>,
+    headers: Option<&'t Headers>,
+    header_types: Option<Btf<'t>>,
     btf_structs: IndexMap<(Whose, TypeId), StructId>,
     btf_enums: IndexMap<(Whose, TypeId), EnumId>,
     incomplete: IndexMap<(bool, Bytes), StructId>,
@@ -78,12 +80,16 @@ pub(crate) struct ScriptTypes {
     typedefs: IndexMap<String, Type>,
     enumerators: IndexMap<String, (EnumId, i64)>,
     defines: IndexMap<String, Option<AstExpr>>,
+    /// Numbers of headers, looked at last.
+    constants: BTreeMap<String, i128>,
 }
 
 /// What a bare name means.
 pub(crate) enum Named {
     /// An enumerator.
     Enumerator(EnumId, Bytes, i64),
+    /// A number of a header.
+    Constant(i128),
     /// A `#define`; without a value when its text is not an expression.
     Define(Option<AstExpr>),
 }
@@ -97,11 +103,15 @@ impl<'t> Catalog<'t> {
             btf: OnceCell::new(),
             structs: Structs::default(),
             sources: Vec::new(),
-            headers: headers.and_then(|headers| Btf::scan(&headers.btf, None).ok()),
+            headers,
+            header_types: headers.and_then(|headers| Btf::scan(&headers.btf, None).ok()),
             btf_structs: IndexMap::new(),
             btf_enums: IndexMap::new(),
             incomplete: IndexMap::new(),
-            script: ScriptTypes::default(),
+            script: ScriptTypes {
+                constants: headers.map(|headers| headers.constants.clone()).unwrap_or_default(),
+                ..ScriptTypes::default()
+            },
             formats: IndexMap::new(),
         };
         let diagnostics = cdef::define(&mut catalog, items);
@@ -132,24 +142,58 @@ impl<'t> Catalog<'t> {
     fn types_of(&self, whose: Whose) -> Option<&Btf<'t>> {
         match whose {
             Whose::Kernel => self.btf(),
-            Whose::Headers => self.headers.as_ref(),
+            Whose::Headers => self.header_types.as_ref(),
         }
     }
 
-    /// `struct X`, `union X`, `enum X`: the script's, else the kernel's, else that of a header.
+    /// `struct X`, `union X`, `enum X`: the script's, else that of a header of the user, else the kernel's, else that
+    /// of another header.
     pub fn tagged(&mut self, tag: Tag, name: &str) -> Option<Type> {
         if let Some(ty) = self.script.tags.get(&(tag, name.to_owned())) {
             return Some(ty.clone());
         }
-        self.btf_tagged(Whose::Kernel, tag, name).or_else(|| self.btf_tagged(Whose::Headers, tag, name))
+        let order = self.order(&format!("{} {name}", tag.keyword()));
+        order.into_iter().find_map(|whose| self.btf_tagged(whose, tag, name))
     }
 
-    /// A typedef's name: the script's, else the kernel's, else that of a header.
+    /// A typedef's name, looked for in the same order.
     pub fn typedef(&mut self, name: &str) -> Option<Type> {
         if let Some(ty) = self.script.typedefs.get(name) {
             return Some(ty.clone());
         }
-        self.btf_typedef(Whose::Kernel, name).or_else(|| self.btf_typedef(Whose::Headers, name))
+        self.order(name).into_iter().find_map(|whose| self.btf_typedef(whose, name))
+    }
+
+    /// Where a type is looked for first.
+    fn order(&self, name: &str) -> [Whose; 2] {
+        let own = self.headers.is_some_and(|headers| headers.own.contains(name));
+        if own { [Whose::Headers, Whose::Kernel] } else { [Whose::Kernel, Whose::Headers] }
+    }
+
+    /// Whether a type of this name is only known from internal headers of the kernel.
+    pub fn is_fixed_by_kernel_header(&self, id: StructId) -> bool {
+        let structure = &self.structs[id];
+        let tag = if structure.union { Tag::Union } else { Tag::Struct };
+        let name = format!("{} {}", tag.keyword(), structure.name.display());
+        matches!(self.sources[id.0 as usize], Source::Btf(Whose::Headers, _))
+            && self.headers.is_some_and(|headers| headers.kernel.contains(&name))
+    }
+
+    /// What may have defined a name that is not known.
+    pub fn header_notes(&self) -> Vec<String> {
+        let Some(headers) = self.headers else { return Vec::new() };
+        let mut notes = Vec::new();
+        if !headers.missing.is_empty() {
+            notes.push(format!("{} could not be read, and may define it", headers.missing.join(", ")));
+        }
+        if !headers.partial.is_empty() {
+            notes.push(format!(
+                "the kernel's own {} may define it: install the kernel's headers, or name their tree with \
+                 --kernel-headers FOLDER",
+                headers.partial.join(", ")
+            ));
+        }
+        notes
     }
 
     /// What a bare name means among the C definitions and the kernel's enumerators.
@@ -160,9 +204,18 @@ impl<'t> Catalog<'t> {
         if let Some((id, value)) = self.script.enumerators.get(name) {
             return Some(Named::Enumerator(*id, Bytes::from(name), *value));
         }
-        let found = self.btf_enumerator(Whose::Kernel, name);
-        let (id, value) = found.or_else(|| self.btf_enumerator(Whose::Headers, name))?;
-        Some(Named::Enumerator(id, Bytes::from(name), value))
+        let mut found = [Whose::Headers, Whose::Kernel].map(|whose| self.btf_enumerator(whose, name));
+        let own = found[0].is_some_and(|(id, _)| {
+            let tag = format!("enum {}", self.structs[id].name.display());
+            self.headers.is_some_and(|headers| headers.own.contains(&tag))
+        });
+        if !own {
+            found.reverse();
+        }
+        if let Some((id, value)) = found.into_iter().flatten().next() {
+            return Some(Named::Enumerator(id, Bytes::from(name), value));
+        }
+        self.script.constants.get(name).map(|value| Named::Constant(*value))
     }
 
     /// The field of a structure: its index in the program's table. A field that is seen for the first time is
@@ -251,7 +304,12 @@ impl<'t> Catalog<'t> {
             Type::Record(fields) => fields.iter().map(|(_, ty)| self.align_of(ty)).max().unwrap_or(1),
             Type::Struct(id) => match self.sources[id.0 as usize] {
                 Source::Script(align) => align,
-                Source::Btf(..) | Source::Tracepoint(_) | Source::Incomplete => 8,
+                Source::Btf(Whose::Headers, id) => self
+                    .header_types
+                    .as_ref()
+                    .and_then(|types| u32::try_from(types.align(id)).ok())
+                    .unwrap_or(8),
+                Source::Btf(Whose::Kernel, _) | Source::Tracepoint(_) | Source::Incomplete => 8,
             },
             Type::Buf(_) | Type::Inet => 4,
             Type::Void | Type::Bool | Type::Str(_) | Type::Mac => 1,

@@ -69,8 +69,9 @@ impl Target {
         self.kernel_btf().is_some()
     }
 
-    /// Its kernel's BTF.
-    pub(crate) fn kernel_btf(&self) -> Option<&[u8]> {
+    /// Its kernel's BTF; `None` when it has none that can be read.
+    #[must_use]
+    pub fn kernel_btf(&self) -> Option<&[u8]> {
         self.kernel_btf.get_or_init(|| self.facts.kernel_btf()).as_deref()
     }
 
