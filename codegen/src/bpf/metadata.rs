@@ -19,6 +19,7 @@ pub fn symbol(body: &Body) -> String {
         abi::Target::Software { .. } => "software",
         abi::Target::Uprobe(uprobe) if uprobe.ret => "uretprobe",
         abi::Target::Uprobe(_) => "uprobe",
+        abi::Target::Usdt(_) => "usdt",
         abi::Target::Kprobe(kprobe) if kprobe.ret => "kretprobe",
         abi::Target::Kprobe(_) => "kprobe",
         abi::Target::Tracepoint { .. } => "tracepoint",

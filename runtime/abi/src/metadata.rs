@@ -237,6 +237,8 @@ pub enum Target {
     },
     /// A user function.
     Uprobe(Uprobe),
+    /// A static probe in user code.
+    Usdt(Usdt),
     /// A kernel function.
     Kprobe(Kprobe),
     /// A kernel tracepoint.
@@ -295,6 +297,17 @@ pub struct Uprobe {
     pub ret: bool,
 }
 
+/// A static probe in user code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usdt {
+    /// Path of the binary, or a bare name to be found in PATH.
+    pub path: Bytes,
+    /// Provider, when named.
+    pub provider: Option<Bytes>,
+    /// Name.
+    pub name: Bytes,
+}
+
 /// A place in kernel code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kprobe {
@@ -351,7 +364,7 @@ impl Target {
             | Self::Software { .. }
             | Self::Hardware { .. }
             | Self::Watchpoint { .. } => ProgramKind::PerfEvent,
-            Self::Uprobe(_) | Self::Kprobe(_) => ProgramKind::Kprobe,
+            Self::Uprobe(_) | Self::Usdt(_) | Self::Kprobe(_) => ProgramKind::Kprobe,
             Self::Tracepoint { .. } => ProgramKind::Tracepoint,
             Self::RawTracepoint { .. } => ProgramKind::RawTracepoint,
         }
@@ -361,6 +374,11 @@ impl Target {
     pub fn is_wildcard(&self) -> bool {
         match self {
             Self::Uprobe(Uprobe { path, place, .. }) => has_wildcard(path) || place.is_wildcard(),
+            // Without a provider, several probes may have the name.
+            Self::Usdt(Usdt { path, provider, name }) => {
+                let several = |provider: &Bytes| provider.is_empty() || has_wildcard(provider);
+                has_wildcard(path) || provider.as_ref().is_none_or(several) || has_wildcard(name)
+            }
             Self::Kprobe(Kprobe { place, .. }) => place.is_wildcard(),
             Self::Tracepoint { category, event } => has_wildcard(category) || has_wildcard(event),
             Self::RawTracepoint { module, event } => {

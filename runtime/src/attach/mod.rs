@@ -214,8 +214,18 @@ impl<'a> Attacher<'a> {
             }
             Place::Uprobe(place) => {
                 let kind = self.event_kind("uprobe", point)?;
-                let event = Event::Uprobe { kind, path: &place.path, offset: place.offset, ret: place.ret };
-                self.attach_event(program, loaded, point, &event, self.process())
+                self.attach_event(program, loaded, point, &user::event(kind, place), self.process())
+            }
+            Place::Usdt(places) => {
+                let kind = self.event_kind("uprobe", point)?;
+                let attach = |place| {
+                    self.attach_event(program, loaded, point, &user::event(kind, place), self.process())
+                };
+                places
+                    .iter()
+                    .map(attach)
+                    .collect::<Result<Vec<_>, _>>()
+                    .map(|links| links.into_iter().flatten().collect())
             }
             Place::Kprobe(place) => {
                 let kind = self.event_kind("kprobe", point)?;

@@ -7,8 +7,15 @@ use std::os::fd::OwnedFd;
 
 use super::{Attacher, Point};
 use crate::load::Loaded;
-use crate::resolve::Place;
+use crate::resolve::{Place, UserPlace};
 use crate::sys::bpf::{self, UprobeMulti};
+use crate::sys::perf::Event;
+
+/// The event of a place.
+pub fn event(kind: u32, place: &UserPlace) -> Event<'_> {
+    let UserPlace { path, offset, ret, semaphore } = place;
+    Event::Uprobe { kind, path, offset: *offset, ret: *ret, semaphore: *semaphore }
+}
 
 /// Places of one link.
 #[derive(Default)]

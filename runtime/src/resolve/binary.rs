@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use object::read::elf::{ElfFile, FileHeader};
-use object::{Endianness, Object, ObjectSegment, ObjectSymbol, SymbolKind};
+use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
 use super::Reason;
 use crate::sys::mapping::MappedFile;
@@ -54,7 +54,25 @@ pub struct Symbol {
     pub size: u64,
 }
 
+/// A place of a static probe, with virtual addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StaticProbe {
+    /// The provider.
+    pub provider: Vec<u8>,
+    /// The name.
+    pub name: Vec<u8>,
+    /// The probed instruction.
+    pub address: u64,
+    /// The semaphore; 0 without one.
+    pub semaphore: u64,
+}
+
 impl Binary {
+    /// The places of all static probes.
+    pub fn static_probes(&self) -> Result<Vec<StaticProbe>, Reason> {
+        self.with(|elf| elf.static_probes())
+    }
+
     /// The functions whose name is wanted, in the order of the symbol tables. `limit` ends the search. The
     /// symbols of a stripped binary may be in a file of their own.
     pub fn functions(&self, wanted: impl Fn(&[u8]) -> bool, limit: usize) -> Result<Vec<Symbol>, Reason> {
@@ -120,6 +138,7 @@ trait Elf {
     fn file_offset(&self, address: u64) -> Option<u64>;
     fn is_stripped(&self) -> bool;
     fn build_id(&self) -> Option<Vec<u8>>;
+    fn static_probes(&self) -> Vec<StaticProbe>;
 }
 
 impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
@@ -149,5 +168,103 @@ impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
 
     fn build_id(&self) -> Option<Vec<u8>> {
         Object::build_id(self).ok().flatten().map(<[u8]>::to_vec)
+    }
+
+    fn static_probes(&self) -> Vec<StaticProbe> {
+        let Some(notes) = self.section_by_name_bytes(b".note.stapsdt").and_then(|notes| notes.data().ok())
+        else {
+            return Vec::new();
+        };
+        // The section marks where code was when the notes were written; tools such as prelink move all of it.
+        let base = self.section_by_name_bytes(b".stapsdt.base").map(|section| section.address());
+        let notes = Notes { rest: notes, big: !self.is_little_endian() };
+        let word = if self.is_64() { 8 } else { 4 };
+        notes
+            .filter_map(|description| static_probe(description, word, !self.is_little_endian(), base))
+            .collect()
+    }
+}
+
+/// A number of 4 or 8 bytes.
+fn number(bytes: &[u8], big: bool) -> Option<u64> {
+    Some(match (bytes.len(), big) {
+        (4, false) => u32::from_le_bytes(bytes.try_into().ok()?).into(),
+        (4, true) => u32::from_be_bytes(bytes.try_into().ok()?).into(),
+        (_, false) => u64::from_le_bytes(bytes.try_into().ok()?),
+        (_, true) => u64::from_be_bytes(bytes.try_into().ok()?),
+    })
+}
+
+/// The descriptions in a section of notes that are of the kind of static probes. Each note has three 32-bit words
+/// (size of the name, size of the description, kind), the name and the description, padded to 4 bytes.
+struct Notes<'d> {
+    rest: &'d [u8],
+    big: bool,
+}
+
+impl<'d> Iterator for Notes<'d> {
+    type Item = &'d [u8];
+
+    fn next(&mut self) -> Option<&'d [u8]> {
+        const STATIC_PROBE: u64 = 3;
+        loop {
+            let (head, rest) = self.rest.split_at_checked(12)?;
+            let word = |index: usize| number(&head[4 * index..4 * index + 4], self.big);
+            let (name_size, size, kind) = (word(0)? as usize, word(1)? as usize, word(2)?);
+            let (name, rest) = rest.split_at_checked(name_size.checked_next_multiple_of(4)?)?;
+            let description = rest.get(..size)?;
+            // The last note need not be padded.
+            self.rest = rest.get(size.checked_next_multiple_of(4)?..).unwrap_or_default();
+            if kind == STATIC_PROBE && name.starts_with(b"stapsdt\0") {
+                return Some(description);
+            }
+        }
+    }
+}
+
+/// A description: addresses of the code, of the mark and of the semaphore, then provider, name and arguments as texts.
+fn static_probe(description: &[u8], word: usize, big: bool, base: Option<u64>) -> Option<StaticProbe> {
+    let address = |index: usize| number(description.get(index * word..(index + 1) * word)?, big);
+    let moved = base.map_or(Some(0), |base| Some(base.wrapping_sub(address(1)?)))?;
+    let mut texts = description.get(3 * word..)?.split(|byte| *byte == 0);
+    let (provider, name) = (texts.next()?.to_vec(), texts.next()?.to_vec());
+    let semaphore = match address(2)? {
+        0 => 0,
+        there => there.wrapping_add(moved),
+    };
+    Some(StaticProbe { provider, name, address: address(0)?.wrapping_add(moved), semaphore })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Notes, StaticProbe, static_probe};
+
+    #[test]
+    fn notes_are_read_and_cut_ones_are_left() {
+        let mut description = Vec::new();
+        for word in [0x1010u64, 0x3000, 0x4000] {
+            description.extend(word.to_le_bytes());
+        }
+        description.extend(b"prov\0name\0-4@%edi\0");
+        let mut notes = Vec::new();
+        for word in [8, description.len() as u32, 3] {
+            notes.extend(word.to_le_bytes());
+        }
+        notes.extend(b"stapsdt\0");
+        notes.extend(&description);
+        let read = |bytes| -> Vec<StaticProbe> {
+            let notes = Notes { rest: bytes, big: false };
+            notes.filter_map(|description| static_probe(description, 8, false, Some(0x3100))).collect()
+        };
+        let expected = StaticProbe {
+            provider: b"prov".to_vec(),
+            name: b"name".to_vec(),
+            address: 0x1110,
+            semaphore: 0x4100,
+        };
+        assert_eq!(read(&notes), [expected]);
+        for len in 0..notes.len() {
+            assert_eq!(read(&notes[..len]), []);
+        }
     }
 }

@@ -7,6 +7,7 @@ mod binary;
 mod kernel;
 mod paths;
 mod uprobe;
+mod usdt;
 
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ pub enum Place {
     },
     /// User code.
     Uprobe(UserPlace),
+    /// The places in user code of a static probe, in one binary.
+    Usdt(Vec<UserPlace>),
     /// Kernel code.
     Kprobe(KernelPlace),
     /// A tracepoint.
@@ -102,6 +105,8 @@ pub struct UserPlace {
     pub offset: u64,
     /// At the return.
     pub ret: bool,
+    /// Offset in the file of a counter that the kernel raises while the place is probed; 0 without one.
+    pub semaphore: u64,
 }
 
 /// A place in the kernel.
@@ -138,6 +143,12 @@ pub enum Reason {
         function: String,
         /// What may be the cause.
         hint: &'static str,
+    },
+    /// No such static probe.
+    #[error("{} has no such static probe; `readelf -n` shows those it has", path.display())]
+    NoStaticProbe {
+        /// The binary.
+        path: PathBuf,
     },
     /// Past the function's end.
     #[error("offset {offset} is outside the function, which has {size} bytes")]
@@ -257,6 +268,7 @@ impl Resolver {
                 kernel::raw_tracepoints(module.as_ref(), event, &point.name)
             }
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
+            Target::Usdt(usdt) => usdt::places(&mut self.binaries, &self.paths, usdt),
             Target::Kprobe(kprobe) => kernel::functions(kprobe, &point.name, || self.tracefs()),
             Target::Tracepoint { category, event } => {
                 let tracefs = self.tracefs()?;

@@ -75,6 +75,8 @@ pub enum Event<'a> {
         offset: u64,
         /// At the return instead of the entry.
         ret: bool,
+        /// Offset in the file of a counter to be raised meanwhile; 0 without one.
+        semaphore: u64,
     },
     /// A place in the kernel.
     Kprobe {
@@ -164,9 +166,10 @@ fn attributes(event: &Event<'_>) -> perf_event_attr {
             attr.sample_type = SAMPLE_RAW;
             attr.__bindgen_anon_1.sample_period = 1;
         }
-        Event::Uprobe { kind, path, offset, ret } => {
+        Event::Uprobe { kind, path, offset, ret, semaphore } => {
             attr.type_ = kind;
-            attr.config = u64::from(ret);
+            // As the kernel says in the device's `format/ref_ctr_offset`.
+            attr.config = u64::from(ret) | semaphore << 32;
             attr.__bindgen_anon_3.uprobe_path = path.as_ptr().addr() as u64;
             attr.__bindgen_anon_4.probe_offset = offset;
         }

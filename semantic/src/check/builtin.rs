@@ -45,6 +45,10 @@ impl Checker<'_, '_> {
             Builtin::Retval => {
                 event(self, Ty::address(8, false, self.probe_space()), EventValue::ReturnValue)
             }
+            Builtin::Arg(_) if self.body.kinds.contains(&ProbeKind::Usdt) => {
+                self.later(span, "an argument of a static probe");
+                Ok(self.placeholder(Ty::address(8, false, self.probe_space()), span))
+            }
             Builtin::Arg(number) => self.argument(number, span),
             Builtin::Kstack => Ok(self.kernel_stack(span)),
             Builtin::Ustack => {

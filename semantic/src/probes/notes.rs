@@ -36,7 +36,8 @@ fn note(
         | Attach::Bench { .. }
         | Attach::Hardware { .. }
         | Attach::Watchpoint { .. }
-        | Attach::RawTracepoint { .. } => None,
+        | Attach::RawTracepoint { .. }
+        | Attach::Usdt(_) => None,
         Attach::Uprobe(uprobe) => {
             let Place::Symbol { name, .. } = &uprobe.place else { return None };
             if has_wildcard(&uprobe.path) {

@@ -2,7 +2,7 @@
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{
-    Access, AttachPoint, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe,
+    Access, AttachPoint, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe, Usdt,
 };
 use btaot_frontend::ast::{self, AttachTarget, Part, PerfEvent, Rate, RateUnit, Site};
 use btaot_frontend::{Code, Diagnostic, Sources, Span};
@@ -71,10 +71,17 @@ pub(super) fn attach_point(
         AttachTarget::RawTracepoint { module, event } => {
             Attach::RawTracepoint { module: module.as_ref().map(bytes), event: bytes(event) }
         }
+        AttachTarget::Usdt { binary, .. } if binary.text == b"*" => {
+            return Ok(later("a static probe of all binaries of a process".into()));
+        }
+        AttachTarget::Usdt { binary, provider, name } => Attach::Usdt(Usdt {
+            path: bytes(binary),
+            provider: provider.as_ref().map(bytes),
+            name: bytes(name),
+        }),
         AttachTarget::Unexpanded
         | AttachTarget::Fentry { .. }
         | AttachTarget::FentryBpf { .. }
-        | AttachTarget::Usdt { .. }
         | AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
     };
     let name = name(kind, &point.target);
@@ -228,6 +235,11 @@ fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
             let letters = [(mode.read, 'r'), (mode.write, 'w'), (mode.execute, 'x')];
             let mode: String = letters.iter().filter(|(on, _)| *on).map(|(_, letter)| letter).collect();
             parts.extend([format!("{address:#x}").into(), length.to_string().into(), mode.into()]);
+        }
+        AttachTarget::Usdt { binary, provider, name } => {
+            parts.push(binary.text.clone());
+            parts.extend(provider.iter().map(|provider| provider.text.clone()));
+            parts.push(name.text.clone());
         }
         AttachTarget::Uprobe { binary, site, .. } => parts.extend([binary.text.clone(), site_name(site)]),
         AttachTarget::Kprobe { module, site, .. } => {

@@ -1,0 +1,63 @@
+//! Static probes in user code.
+//!
+//! A binary lists its static probes in the notes of `.note.stapsdt`: for each place the code's address, the address of
+//! the semaphore that says whether somebody looks (0 without one), and the names. A probe that the compiler copied into
+//! several functions has several places.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
+use btaot_abi::metadata::{Usdt, has_wildcard};
+use btaot_abi::pattern;
+
+use super::binary::{Binary, Cache, StaticProbe};
+use super::paths::Paths;
+use super::{Found, Place, Reason, UserPlace};
+
+/// Finds all static probes that an attach point means.
+pub fn places(cache: &mut Cache, paths: &Paths, usdt: &Usdt) -> Result<Vec<Found>, Reason> {
+    let binaries = paths.find(&usdt.path);
+    if binaries.is_empty() {
+        return Err(Reason::NoBinary);
+    }
+    let mut found = Vec::new();
+    let mut problem = None;
+    for (shown, path) in binaries {
+        match cache.open(&path).and_then(|binary| in_binary(&binary, &shown, usdt)) {
+            Ok(places) => found.extend(places),
+            // A pattern may match files that are no binaries, or that lack the probe.
+            Err(reason) if has_wildcard(&usdt.path) => problem = Some(reason),
+            Err(reason) => return Err(reason),
+        }
+    }
+    match problem {
+        Some(problem) if found.is_empty() => Err(problem),
+        _ => Ok(found),
+    }
+}
+
+fn in_binary(binary: &Binary, shown: &[u8], usdt: &Usdt) -> Result<Vec<Found>, Reason> {
+    let path = CString::new(binary.path().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
+    let any = usdt.provider.as_ref().is_none_or(|provider| provider.is_empty());
+    let wanted = |probe: &StaticProbe| {
+        let provider = usdt.provider.as_deref().unwrap_or_default();
+        (any || pattern::matches(provider, &probe.provider)) && pattern::matches(&usdt.name, &probe.name)
+    };
+    let mut probes: Vec<StaticProbe> = binary.static_probes()?.into_iter().filter(wanted).collect();
+    probes.sort();
+    let mut found: Vec<Found> = Vec::new();
+    for StaticProbe { provider, name, address, semaphore } in probes {
+        let semaphore = if semaphore == 0 { 0 } else { binary.file_offset(semaphore)? };
+        let offset = binary.file_offset(address)?;
+        let place = UserPlace { path: path.clone(), offset, ret: false, semaphore };
+        let text = [b"usdt:", shown, b":", &provider, b":", &name].concat();
+        match found.last_mut() {
+            Some(Found { name, place: Place::Usdt(places), .. }) if **name == *text => places.push(place),
+            _ => {
+                let place = Place::Usdt(vec![place]);
+                found.push(Found { name: text.into(), function: name.into(), place });
+            }
+        }
+    }
+    if found.is_empty() { Err(Reason::NoStaticProbe { path: binary.path().to_owned() }) } else { Ok(found) }
+}
