@@ -196,6 +196,10 @@ const LAYOUTS: &[(&str, &str)] = &[
         "k:f / *$1 == 2/ { print(- -1); print(& &$x); }",
         "k:f / *$1 == 2/ {\n  print(- -1);\n  print(& &$x);\n}\n",
     ),
+    // A comment behind the last argument waits for the end of the statement, if that is all that follows.
+    ("end{f(1//a\n)}", "end {\n  f(1); //a\n}\n"),
+    ("end{f(1//a\n);g()}", "end {\n  f(1); //a\n  g();\n}\n"),
+    ("end{f(1//a\n)//b\n}", "end {\n  f(1 //a\n  ); //b\n}\n"),
     // Only a comma that makes a tuple stays.
     ("begin{print((1,));print((1,2,))}", "begin {\n  print((1,));\n  print((1, 2));\n}\n"),
     // The value of a block stays one.

@@ -150,11 +150,17 @@ impl<'s> Writer<'s> {
     }
 
     /// Whether a comment on this line can wait until the tokens that follow closely are written, because nothing else
-    /// stands on their line.
+    /// stands on their line, or will: a statement ends there.
     fn can_wait(&self) -> bool {
         let rest = self.ahead();
         let close = rest.iter().take_while(|byte| b";,)] \t\r".contains(byte)).count();
-        close > 0 && rest.get(close).is_none_or(|byte| *byte == b'\n')
+        match rest.get(close) {
+            _ if close == 0 => false,
+            None | Some(b'\n' | b'}') => true,
+            // Another comment.
+            Some(b'/') => false,
+            Some(_) => rest[..close].contains(&b';'),
+        }
     }
 
     /// All comments before the next token.
