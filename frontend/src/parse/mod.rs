@@ -8,6 +8,7 @@ mod build;
 mod error;
 mod expression;
 mod literal;
+mod recover;
 mod scan;
 mod script;
 mod statement;
@@ -32,13 +33,13 @@ pub(crate) const MAX_DEPTH: usize = 500;
 /// Parses a script or an imported file.
 ///
 /// # Errors
-/// Everything that is wrong with its form: the first syntax error, or all malformed literals, attach points and C
+/// Everything that is wrong with its form: the syntax errors, or all malformed literals, attach points and C
 /// definitions of a text that has none.
 pub fn parse(source: &Source) -> Result<Script, Vec<Diagnostic>> {
     if let Some(problem) = scan::too_deep(source) {
         return Err(vec![problem]);
     }
-    let pairs = SyntaxParser::parse(Rule::script, source.text()).map_err(|_| vec![error::explain(source)])?;
+    let pairs = SyntaxParser::parse(Rule::script, source.text()).map_err(|_| recover::all(source))?;
     let mut builder = Builder::new(source);
     let script = builder.script(pairs);
     if builder.diagnostics.is_empty() { Ok(script) } else { Err(builder.diagnostics) }

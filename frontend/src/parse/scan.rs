@@ -51,7 +51,7 @@ pub(super) fn unclosed(source: &Source) -> Option<Diagnostic> {
 
 /// Finds the first problem, or the brackets that stay open.
 pub(super) fn scan(text: &[u8]) -> Option<Finding> {
-    let mut scanner = Scanner { text, at: 0, open: Vec::new() };
+    let mut scanner = Scanner::new(text);
     while scanner.at < text.len() {
         if let Some(finding) = scanner.step() {
             return Some(finding);
@@ -60,14 +60,22 @@ pub(super) fn scan(text: &[u8]) -> Option<Finding> {
     (!scanner.open.is_empty()).then_some(Finding::Open(scanner.open))
 }
 
-struct Scanner<'t> {
+/// A walk over a text by words, strings, comments and brackets.
+pub(super) struct Scanner<'t> {
     text: &'t [u8],
-    at: usize,
-    open: Vec<usize>,
+    /// Where it stands.
+    pub at: usize,
+    /// The brackets that are open there.
+    pub open: Vec<usize>,
 }
 
-impl Scanner<'_> {
-    fn step(&mut self) -> Option<Finding> {
+impl<'t> Scanner<'t> {
+    pub fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0, open: Vec::new() }
+    }
+
+    /// Goes on by one of them, or says what is wrong with it.
+    pub fn step(&mut self) -> Option<Finding> {
         let rest = &self.text[self.at..];
         match rest {
             [b'"', ..] => return self.string(),
