@@ -50,6 +50,7 @@ pub fn load(
         files,
         seen: files.look(path).map(|entry| entry.identity).into_iter().collect(),
         depth: 0,
+        imports: 0,
         diagnostics: Vec::new(),
     };
     let folder = loader.root.clone();
@@ -75,6 +76,8 @@ struct Loader<'s> {
     /// Files that are part of the script already.
     seen: BTreeSet<PathBuf>,
     depth: usize,
+    /// Imports so far.
+    imports: usize,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -90,10 +93,23 @@ impl Loader<'_> {
     }
 
     fn import(&mut self, import: &Import, folder: &Path, whole: &mut Script) {
+        self.imports += 1;
+        if self.imports > MAX_FILES {
+            if self.imports == MAX_FILES + 1 {
+                self.too_many(import.span);
+            }
+            return;
+        }
         match self.resolve(import, folder) {
             Ok(found) => found.into_iter().for_each(|file| self.file(file, import.span, whole)),
             Err(problem) => self.diagnostics.push(*problem),
         }
+    }
+
+    fn too_many(&mut self, at: Span) {
+        let message =
+            format!("imports nest deeper than {MAX_DEPTH} files, or there are more than {MAX_FILES}");
+        self.diagnostics.push(Diagnostic::error(Code::BadImport, at, message));
     }
 
     fn file(&mut self, found: Resolved, at: Span, whole: &mut Script) {
@@ -101,10 +117,7 @@ impl Loader<'_> {
             return;
         }
         if self.depth >= MAX_DEPTH || self.seen.len() > MAX_FILES {
-            let message =
-                format!("imports nest deeper than {MAX_DEPTH} files, or name more than {MAX_FILES}");
-            self.diagnostics.push(Diagnostic::error(Code::BadImport, at, message));
-            return;
+            return self.too_many(at);
         }
         if found.kind == Kind::Code {
             let path = resolve::bytes_of(&found.path);

@@ -22,6 +22,8 @@ mod stmt;
 mod typename;
 mod variables;
 
+use std::collections::BTreeSet;
+
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
 use btaot_frontend::diagnostic::HIDDEN;
@@ -77,6 +79,8 @@ pub(crate) struct Checker<'a, 't> {
     allow_unsafe: bool,
     positional: u32,
     diagnostics: Vec<Diagnostic>,
+    /// Places and texts of those, as a clause that is walked more than once says everything again.
+    said: BTreeSet<(Span, &'static str, String)>,
     /// Constructs that are right, but cannot be compiled yet.
     later: Vec<Diagnostic>,
     /// Options of the tool's command line, by name.
@@ -154,6 +158,7 @@ pub(crate) fn check(
         allow_unsafe: options.allow_unsafe,
         positional: 0,
         diagnostics: Vec::new(),
+        said: BTreeSet::new(),
         later: Vec::new(),
         options: IndexMap::new(),
         changed: false,
@@ -276,7 +281,8 @@ impl Checker<'_, '_> {
         if let Some(at) = self.define {
             diagnostic.span = at;
         }
-        if !self.diagnostics.contains(&diagnostic) {
+        let key = (diagnostic.span, diagnostic.code.number(), diagnostic.message.clone());
+        if self.said.insert(key) {
             self.diagnostics.push(diagnostic);
         }
     }

@@ -4,7 +4,7 @@
 //! statements in the place of the call: they are the body of a loop that runs once, and `return` leaves that loop. LLVM
 //! makes straight code of it, and no function of the kernel's has to be called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::ProbeSet;
@@ -109,10 +109,15 @@ impl<'a> Checker<'a, '_> {
     /// Checks all functions by themselves, called or not.
     pub(super) fn check_functions(&mut self) {
         self.functions.calls.clear();
+        let mut repeated = BTreeSet::new();
         for (index, function) in self.functions.all.iter().enumerate() {
             if let Some((first, other)) = self.script_function(&function.name.text)
                 && first < index
             {
+                // One message says it of all that follow.
+                if !repeated.insert(first) {
+                    continue;
+                }
                 let message = format!("there are two functions `{}`", function.name.text);
                 let error = Diagnostic::error(Code::Redeclared, head(function), message);
                 self.report(error.with_secondary(head(other), "first defined here"));
