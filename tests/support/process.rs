@@ -38,6 +38,22 @@ pub fn run(command: &mut Command) -> Result<Finished, String> {
     Running::start(command)?.finish()
 }
 
+/// Starts a program that was written a moment ago. Where another thread starts one of its own meanwhile, that child holds
+/// the file open for writing until it becomes another program, and the kernel refuses to run it (ETXTBSY).
+pub fn patiently<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    let begun = Instant::now();
+    loop {
+        match start() {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ExecutableFileBusy && begun.elapsed() < LIMIT =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
+}
+
 /// One of the two output streams, collected while the program runs.
 #[derive(Default)]
 struct Collected {
@@ -65,12 +81,9 @@ impl Running {
     /// Starts `command` and collects what it prints.
     pub fn start(command: &mut Command) -> Result<Running, String> {
         let what = format!("{command:?}");
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("cannot start {what}: {error}"))?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            patiently(|| command.spawn()).map_err(|error| format!("cannot start {what}: {error}"))?;
         let (stdout, stderr) = (Arc::default(), Arc::default());
         let mut readers = Vec::new();
         if let Some(stream) = child.stdout.take() {
