@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::features::Features;
 use crate::named::{OptionError, Values};
+use crate::resolve::{self, Place, Probe, Reason};
 use crate::symbols;
 use crate::sys::machine::{Clock, boot_time_offset, now, tai_offset};
 
@@ -52,6 +53,22 @@ pub enum ConstantError {
     /// The kernel's symbols cannot be read.
     #[error("/proc/kallsyms: {0}")]
     Symbols(std::io::Error),
+    /// The traced program has no such symbol.
+    #[error("uaddr: {0}")]
+    UserSymbol(#[from] Reason),
+    /// A symbol has another size than the tool was compiled for.
+    #[error(
+        "uaddr: symbol `{name}` has {found} bytes, and this tool would read {size}; compile it where the traced \
+         program is like the one here"
+    )]
+    SymbolSize {
+        /// The symbol.
+        name: String,
+        /// Its bytes.
+        found: u64,
+        /// Bytes that the tool reads.
+        size: u32,
+    },
     /// There is no such cgroup.
     #[error("cgroup {path}: {error}")]
     Cgroup {
@@ -85,6 +102,8 @@ pub struct Facts<'a> {
     pub ring_size: u32,
     /// The kernel's features.
     pub features: &'a Features,
+    /// All probes.
+    pub all: &'a [Probe],
     /// The number of the probe that each program serves, where it serves just one.
     pub probes: &'a [Option<u32>],
 }
@@ -107,6 +126,7 @@ pub fn fill(metadata: &Metadata, facts: &Facts<'_>) -> Result<Filled, ConstantEr
         let value = match &slot.source {
             IntSource::KernelSymbol(name) => symbols.get(name).copied().unwrap_or_default(),
             IntSource::Option(name) => options.int(name),
+            IntSource::UserSymbol { program, name, size } => user_symbol(facts, *program, name, *size)?,
             source => int(source, facts)?,
         };
         ints.extend(value.to_ne_bytes());
@@ -150,7 +170,7 @@ fn kernel_symbols(metadata: &Metadata) -> Result<HashMap<&Bytes, u64>, ConstantE
 
 fn int(source: &IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
     Ok(match *source {
-        IntSource::KernelSymbol(_) | IntSource::Option(_) => 0,
+        IntSource::KernelSymbol(_) | IntSource::UserSymbol { .. } | IntSource::Option(_) => 0,
         IntSource::CgroupId(ref path) => cgroup_id(path)?,
         IntSource::BootTaiOffset => tai_offset().cast_unsigned(),
         IntSource::ElapsedStart => now(Clock::Boot),
@@ -177,6 +197,19 @@ fn int(source: &IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
         IntSource::RingDataLimit => u64::from(facts.ring_size.saturating_sub(CONTROL_HEADROOM)),
         IntSource::Feature(feature) => facts.features.has(feature).into(),
     })
+}
+
+/// How far a symbol of the traced program is from the place of a program.
+fn user_symbol(facts: &Facts<'_>, program: ProgramId, name: &Bytes, size: u32) -> Result<u64, ConstantError> {
+    let number = facts.probes.get(program.index()).copied().flatten();
+    let place = number.and_then(|number| facts.all.get(number as usize)).map(|probe| &probe.place);
+    // A missing probe was reported, or is not to be.
+    let Some(Place::Uprobe(place)) = place else { return Ok(0) };
+    let (distance, found) = resolve::distance(place, name)?;
+    if matches!(found, 1 | 2 | 4 | 8) && found != u64::from(size) {
+        return Err(ConstantError::SymbolSize { name: name.display().into_owned(), found, size });
+    }
+    Ok(distance)
 }
 
 /// The id of the cgroup of a folder: the number of its inode (`kernfs_node.id`).

@@ -160,6 +160,7 @@ impl<'m> Session<'m> {
                 possible_cpus,
                 ring_size: sizes.ring,
                 features: &features,
+                all: &probes,
                 probes: &single_probes(metadata, &probes),
             },
         )?;

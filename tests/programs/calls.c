@@ -16,6 +16,10 @@ struct point {
 };
 
 volatile long sink;
+// Globals of other sizes, next to each other, so that reading too much shows.
+volatile int int_number = 70000;
+volatile short short_number = -2;
+volatile unsigned char byte_number = 200;
 
 // The compiler must neither drop, merge, clone nor move a call.
 #define TRACED __attribute__((noipa))

@@ -13,6 +13,7 @@ pub fn int_slot(source: &IntSource) -> String {
         IntSource::BootTimeOffset => "boot_time_offset".into(),
         IntSource::BootTaiOffset => "boot_tai_offset".into(),
         IntSource::KernelSymbol(name) => format!("address_{}", word(name)),
+        IntSource::UserSymbol { program, name, .. } => format!("distance_{}_{}", program.0, word(name)),
         IntSource::CgroupId(path) => format!("cgroup_{}", word(path)),
         IntSource::Option(name) => format!("option_{}", word(name)),
         IntSource::Positional(n) => format!("positional_{n}"),

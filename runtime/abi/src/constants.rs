@@ -48,6 +48,16 @@ pub enum IntSource {
     ProbeId(ProgramId),
     /// The address of a kernel symbol.
     KernelSymbol(Bytes),
+    /// How far a symbol of the traced program is from the place of a program that has just one, at the entry of a user
+    /// function.
+    UserSymbol {
+        /// The program.
+        program: ProgramId,
+        /// The symbol.
+        name: Bytes,
+        /// Bytes that the code reads there.
+        size: u32,
+    },
     /// The id of the cgroup at a path.
     CgroupId(Bytes),
     /// A named option that is a number or a truth value.
@@ -111,6 +121,7 @@ impl IntSource {
             Self::RingDataLimit => "unread bytes above which data records are dropped".into(),
             Self::ProbeId(program) => format!("probe number of program {}", program.0),
             Self::KernelSymbol(name) => format!("address of kernel symbol {}", name.display()),
+            Self::UserSymbol { name, .. } => format!("distance to user symbol {}", name.display()),
             Self::CgroupId(path) => format!("id of cgroup {}", path.display()),
             Self::Option(name) => format!("option --{}", name.display()),
             Self::Feature(feature) => format!("kernel has {}", feature.row().name),

@@ -98,6 +98,25 @@ impl Binary {
         Some(Self { file, path })
     }
 
+    /// How far a symbol of any kind is from an offset of the file, in memory; and the symbol's bytes.
+    pub fn distance(&self, name: &[u8], from: u64) -> Result<(u64, u64), Reason> {
+        let find = |binary: &Self| binary.with(|elf| elf.symbol(name));
+        let mut found = find(self)?;
+        if found.is_none()
+            && let Some(debug) = self.debug_file()
+        {
+            found = find(&debug)?;
+        }
+        let missing = || Reason::NoSymbol {
+            path: self.path.clone(),
+            symbol: String::from_utf8_lossy(name).into_owned(),
+        };
+        let symbol = found.ok_or_else(missing)?;
+        let here = self.with(|elf| elf.address(from))?;
+        let here = here.ok_or_else(|| Reason::NotMapped { path: self.path.clone(), address: from })?;
+        Ok((symbol.address.wrapping_sub(here), symbol.size))
+    }
+
     /// The offset in the file of a virtual address.
     pub fn file_offset(&self, address: u64) -> Result<u64, Reason> {
         let offset = self.with(|elf| elf.file_offset(address))?;
@@ -135,7 +154,9 @@ impl Binary {
 /// The same questions to binaries of both word sizes.
 trait Elf {
     fn functions(&self, wanted: &dyn Fn(&[u8]) -> bool, limit: usize) -> Vec<Symbol>;
+    fn symbol(&self, name: &[u8]) -> Option<Symbol>;
     fn file_offset(&self, address: u64) -> Option<u64>;
+    fn address(&self, offset: u64) -> Option<u64>;
     fn is_stripped(&self) -> bool;
     fn build_id(&self) -> Option<Vec<u8>>;
     fn static_probes(&self) -> Vec<StaticProbe>;
@@ -152,6 +173,20 @@ impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
             (!name.is_empty() && wanted(name)).then(found)
         });
         found.take(limit).collect()
+    }
+
+    fn symbol(&self, name: &[u8]) -> Option<Symbol> {
+        let mut symbols = self.symbols().chain(self.dynamic_symbols());
+        let found = symbols.find(|symbol| symbol.is_definition() && symbol.name_bytes() == Ok(name))?;
+        Some(Symbol { name: name.to_vec(), address: found.address(), size: found.size() })
+    }
+
+    fn address(&self, offset: u64) -> Option<u64> {
+        self.segments().find_map(|segment| {
+            let (start, size) = segment.file_range();
+            let inside = offset.checked_sub(start)?;
+            (inside < size).then(|| segment.address() + inside)
+        })
     }
 
     fn file_offset(&self, address: u64) -> Option<u64> {

@@ -20,6 +20,8 @@ use btaot_abi::metadata::{
 };
 use thiserror::Error;
 
+pub use uprobe::distance;
+
 use crate::kernel_btf::KernelBtfError;
 use crate::options::Mode;
 use crate::tracefs::{Format, Tracefs, TracefsError};
@@ -149,6 +151,14 @@ pub enum Reason {
     NoStaticProbe {
         /// The binary.
         path: PathBuf,
+    },
+    /// No such symbol.
+    #[error("{} has no symbol `{symbol}`", path.display())]
+    NoSymbol {
+        /// The binary.
+        path: PathBuf,
+        /// The symbol.
+        symbol: String,
     },
     /// Past the function's end.
     #[error("offset {offset} is outside the function, which has {size} bytes")]

@@ -1,7 +1,7 @@
 //! Places in user code.
 
 use std::collections::HashSet;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -35,6 +35,12 @@ pub fn places(cache: &mut Cache, paths: &Paths, uprobe: &Uprobe, name: &Bytes) -
         Some(problem) if found.is_empty() => Err(problem),
         _ => Ok(found),
     }
+}
+
+/// How far a symbol of the binary is from a place in it, in memory; and the symbol's bytes.
+pub fn distance(place: &UserPlace, symbol: &[u8]) -> Result<(u64, u64), Reason> {
+    let path = Path::new(OsStr::from_bytes(place.path.to_bytes()));
+    Cache::default().open(path)?.distance(symbol, place.offset)
 }
 
 /// What is looked for.

@@ -26,6 +26,7 @@ use std::collections::BTreeSet;
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
+use btaot_abi::metadata::{AttachPoint, Target as Attach, Uprobe};
 use btaot_frontend::diagnostic::HIDDEN;
 use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
 use btaot_grammar::vocabulary::ProbeKind;
@@ -119,6 +120,8 @@ struct BodyState {
     record: Option<StructId>,
     /// Holds the result of a test or benchmark.
     result: Option<VarId>,
+    /// The place of a body that has just one, at the entry of a user function.
+    place: Option<Uprobe>,
     /// What the arguments of the traced functions are, when they have names.
     arguments: Option<Signature>,
     scopes: Vec<Vec<(String, VarId)>>,
@@ -196,6 +199,18 @@ pub(crate) fn check(
     }
 }
 
+/// The place of a group that has just one, at the entry of a user function.
+fn only_place(group: &Group<'_>) -> Option<Uprobe> {
+    match &group.attach[..] {
+        [AttachPoint { target: target @ Attach::Uprobe(uprobe), .. }]
+            if !uprobe.ret && !target.is_wildcard() =>
+        {
+            Some(uprobe.clone())
+        }
+        _ => None,
+    }
+}
+
 impl BodyState {
     fn new(id: ProgramId, layout: Layout, kinds: &[ProbeKind], events: Vec<(Bytes, Bytes)>) -> Self {
         Self {
@@ -205,6 +220,7 @@ impl BodyState {
             events,
             record: None,
             result: None,
+            place: None,
             arguments: None,
             scopes: Vec::new(),
             variables: Vec::new(),
@@ -229,6 +245,7 @@ impl Checker<'_, '_> {
 
     fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group<'_>) -> Body {
         self.body = BodyState::new(id, group.layout, &clause.kinds, events(group));
+        self.body.place = only_place(group);
         self.body.scopes.push(Vec::new());
         self.body.arguments = self.signature(group);
         self.expansions = 0;

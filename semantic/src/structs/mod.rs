@@ -123,6 +123,11 @@ impl<'t> Catalog<'t> {
         self.target.arch()
     }
 
+    /// Bytes of a symbol of a program or library.
+    pub fn symbol_size(&self, path: &[u8], name: &[u8]) -> Option<u64> {
+        self.target.symbol_size(path, name)
+    }
+
     /// The types named so far.
     pub fn structs(&self) -> &Structs {
         &self.structs

@@ -58,6 +58,14 @@ impl Facts for Machine {
         known.entry(path.to_vec()).or_insert_with(|| functions_of(path)).clone()
     }
 
+    fn symbol_size(&self, path: &[u8], name: &[u8]) -> Option<u64> {
+        let bytes = fs::read(find_binary(path)?).ok()?;
+        match bytes.get(4)? {
+            1 => size_of(&ElfFile32::<object::Endianness>::parse(&*bytes).ok()?, name),
+            _ => size_of(&ElfFile64::<object::Endianness>::parse(&*bytes).ok()?, name),
+        }
+    }
+
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool> {
         let symbols = self.kernel_symbols.get_or_init(kernel_symbols).as_ref()?;
         Some(symbols.contains(name))
@@ -101,6 +109,12 @@ fn find_binary(path: &[u8]) -> Option<PathBuf> {
     }
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(given)).find(|file| file.is_file())
+}
+
+fn size_of<'d>(file: &impl Object<'d>, name: &[u8]) -> Option<u64> {
+    let mut all = file.symbols().chain(file.dynamic_symbols());
+    let found = all.find(|symbol| symbol.is_definition() && symbol.name_bytes() == Ok(name))?;
+    Some(found.size())
 }
 
 fn symbols<'d>(file: &impl Object<'d>) -> Vec<Bytes> {

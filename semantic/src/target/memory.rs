@@ -69,6 +69,10 @@ impl Facts for Fixture {
         self.functions.get(&Bytes::from(path)).cloned()
     }
 
+    fn symbol_size(&self, _: &[u8], _: &[u8]) -> Option<u64> {
+        None
+    }
+
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool> {
         let names = self.kernel_functions.as_ref()?;
         Some(names.iter().any(|known| &known[..] == name))

@@ -30,6 +30,9 @@ trait Facts {
     /// The function symbols of a program or library; `None` when the file cannot be read.
     fn functions(&self, path: &[u8]) -> Option<Vec<Bytes>>;
 
+    /// Bytes of a symbol of a program or library; `None` when there is none that can be read.
+    fn symbol_size(&self, path: &[u8], name: &[u8]) -> Option<u64>;
+
     /// Whether the kernel has a function; `None` when that cannot be known.
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool>;
 }
@@ -88,6 +91,11 @@ impl Target {
     /// The function symbols of a program or library; `None` when the file cannot be read.
     pub(crate) fn functions(&self, path: &[u8]) -> Option<Vec<Bytes>> {
         self.facts.functions(path)
+    }
+
+    /// Bytes of a symbol of a program or library; `None` when there is none that can be read.
+    pub(crate) fn symbol_size(&self, path: &[u8], name: &[u8]) -> Option<u64> {
+        self.facts.symbol_size(path, name)
     }
 
     /// Whether the kernel has a function; `None` when that cannot be known.

@@ -33,6 +33,7 @@ fn constants(compiled: &Compiled) -> Vec<u64> {
         | IntSource::ChildPid
         | IntSource::OwnPid
         | IntSource::KernelSymbol(_)
+        | IntSource::UserSymbol { .. }
         | IntSource::CgroupId(_)
         | IntSource::Option(_)
         | IntSource::ProbeId(_)

@@ -22,6 +22,38 @@ impl Checker<'_, '_> {
         Ok(Value::new(kernel_pointer(), kind, self.location(span)))
     }
 
+    /// `uaddr(symbol)`: the traced function knows where it runs, and the tool how far the symbol is from there.
+    pub(super) fn user_address(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
+        let symbol = self.literal_text(&arguments[0], span)?;
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"./_-".contains(byte);
+        if symbol.is_empty() || !symbol.iter().all(is_plain) {
+            let message = format!("`{}` is no name of a symbol", String::from_utf8_lossy(&symbol));
+            return self.bad_argument_of(span, arguments[0].span, message);
+        }
+        let known = self.body.place.as_ref().map(|place| self.catalog.symbol_size(&place.path, &symbol));
+        let size = match known.flatten() {
+            Some(size @ (1 | 2 | 4)) => size as u32,
+            _ => 8,
+        };
+        let to = Box::new(Type::Int(Int { size, signed: false }));
+        let ty = Ty::Plain(Type::Pointer { to, space: Space::User });
+        if known.is_none() {
+            self.later(
+                span,
+                "`uaddr()` in a probe that is not at the entry of just one function of one program",
+            );
+            return Ok(self.placeholder(ty, span));
+        }
+        let location = self.location(span);
+        let part = |kind| Expr { kind, ty: Type::U64, location };
+        let offset = self.catalog.arch().pt_regs().instruction_pointer;
+        let here = part(ExprKind::Event(EventValue::Register(offset)));
+        let source = IntSource::UserSymbol { program: self.body.id, name: Bytes::from(symbol), size };
+        let distance = part(ExprKind::IntConstant(source));
+        let expr = converted(part(binary_kind(BinaryOp::Add, here, distance)), ty.lower());
+        Ok(Value { ty, expr, literal: None, span: None })
+    }
+
     /// `percpu_kaddr(symbol, cpu)`: null for a CPU that there cannot be.
     pub(super) fn percpu_address(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let symbol = self.literal_text(&arguments[0], span)?;

@@ -166,6 +166,7 @@ impl Checker<'_, '_> {
             Function::WriteUser => self.write_user(arguments, span),
             Function::Reg => self.register(arguments, span),
             Function::Kaddr => self.kernel_address(arguments, span),
+            Function::Uaddr => self.user_address(arguments, span),
             Function::PercpuKaddr => self.percpu_address(arguments, span),
             Function::Cgroupid => self.cgroup_id(arguments, span),
             Function::CgroupPath if arguments.len() == 1 => self.cgroup_path(arguments, span),
