@@ -14,6 +14,11 @@ pub(super) fn helper(number: u32) -> String {
     format!("_bpf_helper_ext_{number:04}")
 }
 
+/// The number in a helper's symbol.
+pub(super) fn helper_number(symbol: &str) -> Option<u32> {
+    symbol.strip_prefix("_bpf_helper_ext_")?.parse().ok()
+}
+
 /// The symbol of a kernel function that only its BTF id names.
 pub(super) fn kernel_function(id: i32) -> String {
     format!("_bpf_kfunc_ext_{id:04}")

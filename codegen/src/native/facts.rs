@@ -29,6 +29,15 @@ pub enum Rank {
 /// The rank of each register.
 pub type Ranks = [Rank; REGISTERS];
 
+/// What a relocation writes into an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relocated {
+    /// An address.
+    Address,
+    /// A number that is known at load time.
+    Number,
+}
+
 /// A set of registers, a bit each.
 pub type Set = u16;
 
@@ -188,10 +197,11 @@ pub fn analyse(
     ops: &[Option<Op>],
     flow: &Flow,
     (entry, arguments): (Ranks, Set),
-    relocated: impl Fn(usize) -> bool,
+    relocated: impl Fn(usize) -> Option<Relocated>,
 ) -> Facts {
-    let mut ranks = forward(ops, flow, entry, &relocated);
-    let narrow = narrow::analyse(ops, flow, narrow::ALL & !arguments, &relocated);
+    let is_address = |slot| relocated(slot) == Some(Relocated::Address);
+    let mut ranks = forward(ops, flow, entry, is_address);
+    let narrow = narrow::analyse(ops, flow, narrow::ALL & !arguments, |slot| relocated(slot).is_some());
     let (reads, writes): (Vec<Set>, Vec<Set>) =
         flow.blocks.iter().map(|block| summary(&ops[block.slots.clone()])).unzip();
     let (_, live_out) = backward(flow, |block, live| reads[block] | (live & !writes[block]));

@@ -10,6 +10,7 @@
 //! | `frame` | how much of its frame a function reaches |
 //! | `lift` | instructions to LLVM IR |
 //! | `unit`, `abi`, `debug` | the module around the functions: data, externals, lines |
+//! | `tool`, `slots`, `link` | the code of a tool, without relocations |
 //! | `line_table` | finds the line of an instruction in a finished object |
 //!
 //! The names that the result calls are an interface of the product: see `docs/native.md`.
@@ -21,11 +22,14 @@ mod flow;
 mod frame;
 mod insn;
 mod lift;
+mod link;
 mod line_table;
 mod narrow;
 mod object;
 mod patch;
 mod relocate;
+mod slots;
+mod tool;
 mod unit;
 
 pub use debug::{INSTRUCTIONS, Line, Lines};
@@ -34,6 +38,7 @@ pub use line_table::line_at;
 pub use object::{
     Code, Data, DataKind, Function, Location, MapSymbol, Object, ObjectError, Place, Program, Target,
 };
+pub use tool::{ToolError, for_tool};
 pub use patch::{PatchError, Value, apply};
 
 use btaot_abi::arch::Arch;

@@ -40,13 +40,13 @@ pub fn analyse(ops: &[Option<Op>], flow: &Flow, entry: Set, relocated: impl Fn(u
     at_start
 }
 
-/// Updates the set by what an instruction writes.
+/// Updates the set by what an instruction writes. The immediate of a relocated one is not known yet.
 fn step(narrow: &mut Set, op: &Op, relocated: bool) {
     let known = *narrow;
     let is = |reg: Reg| known & (1 << reg) != 0;
     let is_operand = |operand| match operand {
         Operand::Reg(reg) => is(reg),
-        Operand::Imm(value) => u32::try_from(value).is_ok(),
+        Operand::Imm(value) => !relocated && u32::try_from(value).is_ok(),
     };
     let (dst, result) = match *op {
         Op::Arith { wide: false, dst, .. }
@@ -58,7 +58,7 @@ fn step(narrow: &mut Set, op: &Op, relocated: bool) {
             match op {
                 Arith::And => is(dst) || is_operand(src),
                 Arith::Or | Arith::Xor => is(dst) && is_operand(src),
-                Arith::Shr => is(dst) || matches!(src, Operand::Imm(amount) if amount & 63 >= 32),
+                Arith::Shr => is(dst) || matches!(src, Operand::Imm(amount) if !relocated && amount & 63 >= 32),
                 // By zero the quotient is zero and the remainder the dividend.
                 Arith::Div | Arith::Mod => is(dst),
                 _ => false,

@@ -116,6 +116,8 @@ pub struct Code {
     pub functions: Vec<Function>,
     /// What instructions refer to, by slot.
     pub targets: BTreeMap<usize, Target>,
+    /// The index of the ELF section.
+    pub index: u32,
 }
 
 impl Code {
@@ -282,7 +284,8 @@ impl Object {
                 _ if flags & u64::from(elf::SHF_EXECINSTR) != 0 && section.size() > 0 => {
                     layout.code.insert(index, self.code.len());
                     let bytes = bytes()?.to_vec();
-                    self.code.push(Code { name, bytes, functions: Vec::new(), targets: BTreeMap::new() });
+                    let (functions, targets) = (Vec::new(), BTreeMap::new());
+                    self.code.push(Code { name, bytes, functions, targets, index: index as u32 });
                 }
                 _ if flags & u64::from(elf::SHF_EXECINSTR) != 0 => {}
                 _ if flags & u64::from(elf::SHF_ALLOC) != 0 && !name.starts_with(".note") => {

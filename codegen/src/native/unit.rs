@@ -3,7 +3,9 @@
 use super::abi::{self, Lddw};
 use super::debug::Debug;
 use super::object::{Data, DataKind, Object, Place, Target};
-use inkwell::AddressSpace;
+use super::slots::Slots;
+use btaot_abi::code::Slot;
+use inkwell::{AddressSpace, GlobalVisibility};
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
 use inkwell::intrinsics::Intrinsic;
@@ -31,6 +33,8 @@ pub(super) struct Unit<'u, 'ctx> {
     empty: Vec<usize>,
     /// Instructions whose CO-RE relocation found nothing, as calls of functions that nobody defines.
     unrelocated: BTreeMap<Place, FunctionValue<'ctx>>,
+    /// Where the code of a tool finds what is known at load time only; none for other objects.
+    pub slots: Option<Slots<'u>>,
 }
 
 impl<'u, 'ctx> Unit<'u, 'ctx> {
@@ -42,7 +46,7 @@ impl<'u, 'ctx> Unit<'u, 'ctx> {
     ) -> Self {
         let (locals, data, unrelocated) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (pending, empty) = (Vec::new(), Vec::new());
-        Self { context, module, debug, object, locals, pending, data, empty, unrelocated }
+        Self { context, module, debug, object, locals, pending, data, empty, unrelocated, slots: None }
     }
 
     /// What the instructions of a section refer to, by slot.
@@ -60,6 +64,42 @@ impl<'u, 'ctx> Unit<'u, 'ctx> {
     /// Whether a function is referred to and has no code yet.
     pub fn has_pending(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// The slot for an instruction of a tool that has a CO-RE relocation; none for other instructions.
+    pub fn load_time_value(&mut self, place: Place) -> Option<PointerValue<'ctx>> {
+        self.slots.as_ref().filter(|slots| slots.is_load_time(place))?;
+        let section = self.object.code.get(place.section)?.index;
+        Some(self.slot(Slot::Instruction { section, offset: place.slot as u64 * 8 }))
+    }
+
+    /// Whether an instruction of a tool has a CO-RE relocation.
+    pub fn is_load_time(&self, place: Place) -> bool {
+        self.slots.as_ref().is_some_and(|slots| slots.is_load_time(place))
+    }
+
+    /// The slot that the code of a tool finds a map or a section of variables in.
+    pub fn target_slot(&mut self, target: &Target) -> Option<PointerValue<'ctx>> {
+        self.slots.as_ref()?;
+        let slot = match target {
+            Target::Map(index) => Slot::Map(self.object.maps.get(*index)?.name.clone()),
+            Target::Data(section, _) => Slot::Data(self.object.data.get(*section)?.name.clone()),
+            Target::Function(_) | Target::Extern(_) => return None,
+        };
+        Some(self.slot(slot))
+    }
+
+    /// A slot, as a constant that is reached directly.
+    fn slot(&mut self, slot: Slot) -> PointerValue<'ctx> {
+        let name = self.slots.get_or_insert_default().symbol(slot);
+        let global = self.module.get_global(&name).unwrap_or_else(|| {
+            let global = self.module.add_global(self.i64(), None, &name);
+            global.set_constant(true);
+            global.set_visibility(GlobalVisibility::Hidden);
+            global.set_alignment(8);
+            global
+        });
+        global.as_pointer_value()
     }
 
     /// What is called in place of an instruction that must never run.

@@ -5,7 +5,7 @@
 //! header:        magic [8], u32 schema, u32 e_machine, u32 sections, u32 crc32 of the table
 //! entry:         u32 kind, u32 crc32 of the section, u64 offset from payload start, u64 length
 //! ```
-//! All integers are little-endian. The whole payload is one read-only segment of the tool.
+//! Native code starts at a page boundary. All integers are little-endian. The whole payload is one read-only segment of the tool.
 
 use thiserror::Error;
 
@@ -47,6 +47,16 @@ impl SectionKind {
             Self::Native => ".btaot.native",
             Self::Btf => ".btaot.btf",
             Self::Source => ".btaot.src",
+        }
+    }
+}
+
+impl SectionKind {
+    /// Where the section starts in the payload: a multiple of so many bytes. Native code is executed where it lies.
+    pub const fn align(self, arch: Arch) -> usize {
+        match self {
+            Self::Native => arch.max_page_size() as usize,
+            Self::Metadata | Self::Bpf | Self::Btf | Self::Source => 8,
         }
     }
 }
@@ -162,7 +172,7 @@ pub fn build(arch: Arch, sections: &[(SectionKind, &[u8])]) -> Payload {
     let mut table = Vec::with_capacity(ENTRY * sections.len());
     let mut places = Vec::with_capacity(sections.len());
     for (kind, bytes) in sections {
-        offset = offset.next_multiple_of(8);
+        offset = offset.next_multiple_of(kind.align(arch));
         table.extend((*kind as u32).to_le_bytes());
         table.extend(crc32fast::hash(bytes).to_le_bytes());
         table.extend((offset as u64).to_le_bytes());

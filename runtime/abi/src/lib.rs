@@ -8,6 +8,7 @@ pub mod aggregation;
 pub mod arch;
 pub mod bundle;
 mod bytes;
+pub mod code;
 pub mod constants;
 pub mod event;
 pub mod features;

@@ -12,6 +12,13 @@ use inkwell::values::IntValue;
 impl<'ctx> Lifter<'_, '_, 'ctx> {
     /// An operand, as wide as the operation.
     pub(super) fn operand(&mut self, wide: bool, operand: Operand) -> Built<IntValue<'ctx>> {
+        let load_time = match operand {
+            Operand::Imm(_) => self.load_time.take(),
+            Operand::Reg(_) => None,
+        };
+        if let Some(value) = load_time {
+            return if wide { Ok(value) } else { self.builder.build_int_truncate(value, self.bits(32), "") };
+        }
         match (operand, wide) {
             (Operand::Imm(value), true) => Ok(self.constant(value)),
             (Operand::Imm(value), false) => Ok(self.bits(32).const_int(value as u32 as u64, false)),
@@ -58,7 +65,7 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         let (base, distance) = match src {
             Operand::Reg(src) if right > left => (src, self.int(dst)?),
             Operand::Reg(src) => (dst, self.int(src)?),
-            Operand::Imm(value) => (dst, self.constant(value)),
+            Operand::Imm(_) => (dst, self.operand(true, src)?),
         };
         let distance = if op == Arith::Sub { self.builder.build_int_neg(distance, "")? } else { distance };
         let start = self.pointer(base)?;

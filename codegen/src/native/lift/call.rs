@@ -118,6 +118,10 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         }
         let int = match value {
             Wide::Number(value) => {
+                if let Some(value) = self.load_time.take() {
+                    self.state.set_int(dst, value);
+                    return Ok(());
+                }
                 self.state.set_int(dst, self.unit.i64().const_int(value, false));
                 return Ok(());
             }
@@ -141,6 +145,18 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
     }
 
     fn load_target(&mut self, dst: Reg, target: &Target) -> Built<()> {
+        if let Some(slot) = self.unit.target_slot(target) {
+            let start = self.builder.build_load(self.unit.ptr(), slot, "")?.into_pointer_value();
+            let pointer = match target {
+                Target::Data(_, offset) => {
+                    let offset = self.constant(*offset as i64);
+                    native::offset(&self.builder, self.bits(8), start, offset)?
+                }
+                _ => start,
+            };
+            self.state.set_pointer(dst, pointer);
+            return Ok(());
+        }
         match target {
             Target::Map(index) => {
                 let map = self.lddw(Lddw::MapByFd, *index as i32)?;

@@ -13,6 +13,9 @@ pub(super) type Address = (Reg, i16);
 impl<'ctx> Lifter<'_, '_, 'ctx> {
     fn address(&mut self, (base, displacement): Address) -> Built<PointerValue<'ctx>> {
         let base = self.pointer(base)?;
+        if let Some(displacement) = self.load_time.take() {
+            return native::offset(&self.builder, self.bits(8), base, displacement);
+        }
         if displacement == 0 {
             return Ok(base);
         }

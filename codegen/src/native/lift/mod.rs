@@ -10,7 +10,7 @@ mod control;
 mod memory;
 mod state;
 
-use super::facts::{self, Facts, Rank, Ranks, Set};
+use super::facts::{self, Facts, Rank, Ranks, Relocated, Set};
 use super::flow::Flow;
 use super::frame;
 use super::insn::{FRAME_POINTER, Op, Reg};
@@ -63,6 +63,8 @@ pub(super) struct Lifter<'a, 'u, 'ctx> {
     state: State<'ctx>,
     /// The program's second argument, handed on by a tail call.
     size: IntValue<'ctx>,
+    /// What stands in the instruction's immediate or displacement, when that is known at load time only.
+    load_time: Option<IntValue<'ctx>>,
 }
 
 type Built<T> = Result<T, BuilderError>;
@@ -80,13 +82,17 @@ pub(super) fn lift<'ctx>(
     let blocks: Vec<_> = flow.blocks.iter().map(|_| unit.context.append_basic_block(function, "")).collect();
     builder.position_at_end(entry);
     let targets = unit.targets(place.section);
+    let section = place.section;
     let facts = facts::analyse(ops, flow, (signature.ranks(), signature.arguments()), |slot| {
-        targets.contains_key(&slot)
+        if targets.contains_key(&slot) {
+            return Some(Relocated::Address);
+        }
+        unit.is_load_time(Place { section, slot }).then_some(Relocated::Number)
     });
     let state = State::new(&builder, unit.context, frame::depth(ops, flow))?;
     let size = unit.i64().const_zero();
     unit.debug.enter(function, place);
-    let mut lifter = Lifter { unit, builder, function, place, ops, blocks, facts, state, size };
+    let mut lifter = Lifter { unit, builder, function, place, ops, blocks, facts, state, size, load_time: None };
     lifter.receive_arguments(signature)?;
     lifter.builder.build_unconditional_branch(lifter.blocks[flow.entry])?;
     for index in 0..flow.blocks.len() {
@@ -144,6 +150,7 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
         for (slot, demand) in block.slots.clone().zip(demands) {
             let Some(op) = self.ops[slot] else { continue };
             self.unit.debug.locate(&self.builder, self.place.section, slot);
+            self.load_time = self.load_time_value(slot)?;
             ended = self.op(&op, slot, flow, index)?;
             let relocated = self.unit.targets(self.place.section).contains_key(&slot);
             facts::step(&mut self.state.ranks, &op, relocated);
@@ -193,6 +200,17 @@ impl<'ctx> Lifter<'_, '_, 'ctx> {
             }
         }
         Ok(false)
+    }
+
+    /// The value of a CO-RE relocation that is done where the tool runs.
+    fn load_time_value(&mut self, slot: usize) -> Built<Option<IntValue<'ctx>>> {
+        let place = Place { section: self.place.section, slot };
+        match self.unit.load_time_value(place) {
+            Some(address) => {
+                self.builder.build_load(self.bits(64), address, "").map(|value| Some(value.into_int_value()))
+            }
+            None => Ok(None),
+        }
     }
 
     /// Writes what the following blocks read to its slots.
