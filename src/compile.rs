@@ -7,8 +7,10 @@ use std::{fs, io};
 
 use btaot_abi::arch::Arch;
 use btaot_abi::bundle::SectionKind;
+use btaot_btf::{Btf, core_relos};
 use btaot_codegen::bpf::{self, Compiled};
 use btaot_codegen::bundle::attach_payload;
+use btaot_codegen::native::{self, Object};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::{Source, Sources};
 use btaot_semantic::program::Program;
@@ -125,13 +127,28 @@ fn stage_text(stage: Stage, program: &Program, compiled: Compiled) -> Result<Str
 
 fn write_tool(path: &Path, arch: Arch, compiled: &Compiled, script: &Source) -> Result<(), Failure> {
     let metadata = compiled.metadata.to_json();
+    let native = native_code(&compiled.object, arch)?;
     let sections = [
         (SectionKind::Metadata, &metadata[..]),
         (SectionKind::Bpf, &compiled.object[..]),
+        (SectionKind::Native, &native[..]),
         (SectionKind::Source, script.bytes()),
     ];
     let tool = attach_payload(SHIM, arch, &sections).map_err(|error| Failure::Compile(error.to_string()))?;
     output::write(path, &tool, 0o755)
+}
+
+/// Native code of the programs of an object.
+fn native_code(object: &[u8], arch: Arch) -> Result<Vec<u8>, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::Compile(error.to_string());
+    let read = Object::read(object).map_err(|error| failed(&error))?;
+    if read.btf.is_empty() {
+        return native::for_tool(object, &[], arch).map_err(|error| failed(&error));
+    }
+    let local = Btf::scan(&read.btf, None).map_err(|error| failed(&error))?;
+    let relocations = core_relos(&local, &read.btf_ext);
+    let core: Vec<_> = relocations.iter().map(|relo| (relo.section, relo.offset)).collect();
+    native::for_tool(object, &core, arch).map_err(|error| failed(&error))
 }
 
 fn show(arguments: &Compile, text: String) -> Result<(), Failure> {

@@ -25,6 +25,8 @@ pub struct Script<'a> {
     pub metadata: Metadata,
     /// The eBPF object.
     pub object: &'a [u8],
+    /// Native code of the same programs, where the kernel mapped it.
+    pub native: Option<&'static [u8]>,
     /// Text of the script, if it is there.
     pub source: Option<&'a [u8]>,
 }
@@ -38,7 +40,9 @@ pub fn own_script() -> Result<Script<'static>, OpenError> {
     if cut {
         return Err(BundleError::Truncated { what: "payload" }.into());
     }
-    open(payload)
+    let mut script = open(payload)?;
+    script.native = Bundle::open(payload, Arch::host())?.section(SectionKind::Native);
+    Ok(script)
 }
 
 /// Opens a payload.
@@ -53,6 +57,7 @@ pub fn open(payload: &[u8]) -> Result<Script<'_>, OpenError> {
     Ok(Script {
         metadata: metadata.map_err(|error| OpenError::Metadata(error.to_string()))?,
         object: section(SectionKind::Bpf)?,
+        native: None,
         source: bundle.section(SectionKind::Source),
     })
 }

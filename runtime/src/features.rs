@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
-use btaot_abi::features::KernelFeature;
+use btaot_abi::features::{FEATURES, KernelFeature};
 
 use crate::sys::{bpf, is_errno, perf};
 
@@ -21,6 +21,13 @@ impl Features {
     /// Nothing asked yet. `fixed` are features that the compiler has decided on.
     pub fn new(fixed: &[(KernelFeature, bool)]) -> Self {
         Self { known: RefCell::new(fixed.to_vec()) }
+    }
+
+    /// What the user back end can do, which no kernel is asked for.
+    pub fn of_user_back_end() -> Self {
+        let has = |feature| feature == KernelFeature::MapLookupPercpuElem;
+        let known = FEATURES.iter().map(|row| (row.feature, has(row.feature))).collect();
+        Self { known: RefCell::new(known) }
     }
 
     /// Whether the kernel has the feature.

@@ -14,6 +14,7 @@ use btaot_abi::metadata::{ActionKind, Metadata, OwnSignal, Target};
 use thiserror::Error;
 
 use crate::bundle::Script;
+use crate::events::Events;
 use crate::maps::Maps;
 use crate::options::{Mode, Options};
 use crate::render::{Cut, Output, OutputError, RenderError, Renderer, Settings};
@@ -22,7 +23,6 @@ use crate::session::{Session, StartError};
 use crate::symbols::{Names, ProbeNames, ProcessWatch};
 use crate::sys::machine::{self, boot_time_offset};
 use crate::sys::process::Child;
-use crate::sys::ring::Ring;
 use crate::wait::{Waiter, Wake};
 
 /// How long records gather after a drain that found some.
@@ -145,7 +145,7 @@ fn names<'m>(session: &Session<'m>, metadata: &'m Metadata) -> Names<'m> {
 struct Run<'m> {
     metadata: &'m Metadata,
     session: Session<'m>,
-    ring: Option<Ring>,
+    ring: Option<Events>,
     waiter: Waiter,
     state: State<'m>,
     losses: Losses,
@@ -197,8 +197,8 @@ impl Run<'_> {
     }
 
     fn watch(&mut self) -> io::Result<()> {
-        if let Some(ring) = &self.ring {
-            self.waiter.watch_ring(ring.fd())?;
+        if let Some(fd) = self.ring.as_ref().and_then(Events::fd) {
+            self.waiter.watch_ring(fd)?;
         }
         let child = self.session.child.as_ref().map(Child::handle);
         for process in child.into_iter().chain(&self.session.target) {

@@ -15,12 +15,19 @@ use btaot_abi::value::StackKey;
 use thiserror::Error;
 
 use crate::constants::Filled;
+use crate::events::Events;
 use crate::object::ObjectError;
+use crate::options::Backend;
 use crate::render::MapRows;
+use crate::store::Store;
 use crate::sys::is_errno;
 use crate::sys::map::{Batch, Map, MapSpec};
 use crate::sys::mapping::SharedValue;
 use crate::sys::ring::Ring;
+use crate::user::{self, Host};
+use btaot_abi::code::Slot;
+use btaot_abi::native::MapDefinition;
+use std::rc::Rc;
 
 /// `BPF_F_MMAPABLE` (`include/uapi/linux/bpf.h`).
 const MMAPABLE: u32 = 1 << 10;
@@ -43,6 +50,9 @@ pub enum MapError {
     /// Metadata and object disagree.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// The user back end cannot have a map.
+    #[error(transparent)]
+    User(#[from] user::MapError),
 }
 
 /// What to do about an error of map creation.
@@ -69,7 +79,7 @@ pub struct Sizes {
 /// A created map.
 #[derive(Debug)]
 struct Created {
-    map: Map,
+    map: Store,
     definition: Definition,
     /// As created, which the definition does not say.
     max_entries: u32,
@@ -78,6 +88,10 @@ struct Created {
 /// All maps of the tool.
 #[derive(Debug)]
 pub struct Maps {
+    /// The maps in this process, for the user back end.
+    host: Option<Rc<Host>>,
+    /// Its constants, by section.
+    constants: BTreeMap<String, SharedValue>,
     created: BTreeMap<String, Created>,
     globals: Option<SharedValue>,
     possible_cpus: usize,
@@ -93,8 +107,11 @@ impl Maps {
         metadata: &Metadata,
         sizes: Sizes,
         filled: &Filled,
+        backend: Backend,
     ) -> Result<Self, MapError> {
         let mut maps = Self {
+            host: None,
+            constants: BTreeMap::new(),
             created: BTreeMap::new(),
             globals: None,
             possible_cpus: sizes.possible_cpus as usize,
@@ -103,6 +120,7 @@ impl Maps {
         // Sorted, so that numbers and failures do not depend on a hash.
         let mut names: Vec<String> = object.maps.keys().cloned().collect();
         names.sort_unstable();
+        let mut definitions = Vec::with_capacity(names.len());
         for name in names {
             let Some(mut definition) = object.maps.remove(&name) else { continue };
             match name.as_str() {
@@ -110,31 +128,108 @@ impl Maps {
                 STR_SECTION => set_contents(&mut definition, &filled.strings),
                 _ => {}
             }
+            definitions.push((name, definition));
+        }
+        if backend == Backend::User {
+            return maps.create_in_process(definitions, metadata, sizes);
+        }
+        for (name, definition) in definitions {
             let created = create(&name, definition, entries(&name, metadata, sizes), maps.possible_cpus)?;
             maps.created.insert(name, created);
         }
         if let Some(globals) = maps.created.get(GLOBALS_SECTION) {
             let size = globals.definition.value_size() as usize;
-            let shared = SharedValue::new(globals.map.as_fd(), size);
-            maps.globals = Some(shared.map_err(|error| refused(GLOBALS_SECTION, "mapped", error))?);
+            if let Some(map) = globals.map.kernel() {
+                let shared = SharedValue::new(map.as_fd(), size);
+                maps.globals = Some(shared.map_err(|error| refused(GLOBALS_SECTION, "mapped", error))?);
+            }
         }
         Ok(maps)
+    }
+
+    /// The maps of the user back end. Sections of variables are plain memory, which code refers to directly.
+    fn create_in_process(
+        mut self,
+        definitions: Vec<(String, Definition)>,
+        metadata: &Metadata,
+        sizes: Sizes,
+    ) -> Result<Self, MapError> {
+        let mut maps = Vec::new();
+        let mut created = Vec::new();
+        for (name, definition) in definitions {
+            if name.starts_with('.') {
+                let size = (definition.value_size() as usize).max(8);
+                let memory = SharedValue::private(size).map_err(|error| refused(&name, "created", error))?;
+                memory.write(0, definition.data());
+                if name == GLOBALS_SECTION {
+                    self.globals = Some(memory);
+                } else {
+                    self.constants.insert(name, memory);
+                }
+                continue;
+            }
+            let max_entries = entries(&name, metadata, sizes).unwrap_or(definition.max_entries());
+            maps.push(MapDefinition {
+                name: name.clone(),
+                kind: definition.map_type(),
+                key_size: definition.key_size(),
+                value_size: definition.value_size(),
+                max_entries,
+                flags: definition.map_flags(),
+                inner: None,
+                values: Vec::new(),
+            });
+            created.push((name, definition, max_entries));
+        }
+        let host = Host::new(maps, self.possible_cpus)?;
+        for (map, (name, definition, max_entries)) in created.into_iter().enumerate() {
+            let key_size = definition.key_size() as usize;
+            let map = Store::User { host: Rc::clone(&host), map, key_size };
+            self.created.insert(name, Created { map, definition, max_entries });
+        }
+        self.host = Some(host);
+        Ok(self)
+    }
+
+    /// The maps in this process, for the user back end.
+    pub fn host(&self) -> Option<&Rc<Host>> {
+        self.host.as_ref()
+    }
+
+    /// What a slot of native code is filled with, when it names a map or a section of variables.
+    pub fn slot(&self, slot: &Slot) -> Option<u64> {
+        match slot {
+            Slot::Map(name) => match &self.created.get(name)?.map {
+                Store::User { host, map, .. } => host.handle(*map),
+                Store::Kernel(_) => None,
+            },
+            Slot::Data(name) if name == GLOBALS_SECTION => self.globals.as_ref().map(SharedValue::address),
+            Slot::Data(name) => self.constants.get(name).map(SharedValue::address),
+            Slot::Helper(_) | Slot::Library(_) | Slot::Instruction { .. } => None,
+        }
     }
 
     /// What relocations need: names, descriptors, definitions.
     pub fn relocation_targets(&self) -> Vec<(String, RawFd, Definition)> {
         let target = |(name, map): (&String, &Created)| {
-            (name.clone(), map.map.as_fd().as_raw_fd(), map.definition.clone())
+            let fd = map.map.kernel()?.as_fd().as_raw_fd();
+            Some((name.clone(), fd, map.definition.clone()))
         };
-        self.created.iter().map(target).collect()
+        self.created.iter().filter_map(target).collect()
     }
 
     /// Maps the event ring, if the script has one.
-    pub fn ring(&self) -> Result<Option<Ring>, MapError> {
+    pub fn ring(&self) -> Result<Option<Events>, MapError> {
         let Some(ring) = self.created.get(RING_MAP) else { return Ok(None) };
         let error = |error| refused(RING_MAP, "mapped", error);
-        let fd = ring.map.as_fd().try_clone_to_owned().map_err(error)?;
-        Ring::new(fd, ring.max_entries as usize).map(Some).map_err(error)
+        match &ring.map {
+            Store::Kernel(map) => {
+                let fd = map.as_fd().try_clone_to_owned().map_err(error)?;
+                let ring = Ring::new(fd, ring.max_entries as usize).map_err(error)?;
+                Ok(Some(Events::Kernel(ring)))
+            }
+            Store::User { host, map, .. } => Ok(Some(Events::User { host: Rc::clone(host), map: *map })),
+        }
     }
 
     /// The 64-bit word of the global state at an offset.
@@ -267,7 +362,7 @@ impl Maps {
 
     /// The names and numbers of all maps, for `-v`.
     pub fn numbers(&self) -> Vec<(&str, u32)> {
-        let number = |map: &Created| map.map.id().unwrap_or(0);
+        let number = |map: &Created| map.map.kernel().and_then(|map| map.id().ok()).unwrap_or(0);
         self.created.iter().map(|(name, map)| (name.as_str(), number(map))).collect()
     }
 }
@@ -324,7 +419,7 @@ fn create(
     if name.starts_with(".rodata") {
         map.freeze().map_err(|error| refused(name, "frozen", error))?;
     }
-    Ok(Created { map, definition, max_entries })
+    Ok(Created { map: Store::Kernel(map), definition, max_entries })
 }
 
 fn keys(created: &Created) -> io::Result<Vec<Vec<u8>>> {
@@ -335,7 +430,17 @@ fn keys(created: &Created) -> io::Result<Vec<Vec<u8>>> {
 
 /// Gives all keys and values of a hash map to `element`.
 fn all_elements(created: &Created, mut element: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
-    let map = &created.map;
+    let map = match &created.map {
+        Store::Kernel(map) => map,
+        Store::User { host, map, .. } => {
+            for key in host.keys(*map) {
+                if let Some(value) = host.read(*map, &key) {
+                    element(&key, &value);
+                }
+            }
+            return Ok(());
+        }
+    };
     let mut capacity = created.max_entries.clamp(1, 256);
     let mut batch = Batch::new(map, capacity);
     loop {

@@ -76,6 +76,33 @@ pub fn link(object: &mut Object, maps: &[(String, RawFd, Map)]) -> Result<(), Ob
     object.relocate_calls(&sections).map_err(|error| parse(&error))
 }
 
+/// What relocation wrote into the instruction at a place of the object; none when there is no instruction.
+///
+/// An instruction whose field does not exist on this kernel must not be reached. Where it is reached all the same, the
+/// value leads to an address that no program can read.
+pub fn relocated_value(object: &Object, section: u32, offset: u64) -> Option<u64> {
+    const NOWHERE: u64 = 1 << 62;
+    const LOAD_WIDE: u8 = 0x18;
+    const CALL: u8 = 0x85;
+    let function = object.functions.values().find(|function| {
+        let start = function.section_offset as u64;
+        let end = start + 8 * function.instructions.len() as u64;
+        function.section_index.0 == section as usize && (start..end).contains(&offset)
+    })?;
+    let index = (offset as usize - function.section_offset) / 8;
+    let instruction = function.instructions.get(index)?;
+    let low = u64::from(instruction.imm.cast_unsigned());
+    Some(match (instruction.code, instruction.code & 7) {
+        (LOAD_WIDE, _) => {
+            let high = function.instructions.get(index + 1)?.imm.cast_unsigned();
+            low | u64::from(high) << 32
+        }
+        (CALL, _) => NOWHERE,
+        (_, 1..=3) => i64::from(instruction.off).cast_unsigned(),
+        _ => i64::from(instruction.imm).cast_unsigned(),
+    })
+}
+
 /// A program ready to be loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Image {

@@ -17,9 +17,32 @@ pub enum Mode {
     Bench,
 }
 
+/// What executes the script's programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The kernel.
+    #[default]
+    Kernel,
+    /// This process: native code, without privileges, for probes that need no event of the kernel.
+    User,
+}
+
+impl Backend {
+    /// The back end that the user names.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "kernel" => Some(Self::Kernel),
+            "user" => Some(Self::User),
+            _ => None,
+        }
+    }
+}
+
 /// The command line of a tool, taken apart.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// `--backend`: what executes the programs.
+    pub backend: Backend,
     /// `-p`: trace only this process.
     pub pid: Option<u32>,
     /// `-c`: start this command, and trace only it.

@@ -18,11 +18,13 @@ use crate::kernel_btf::{self, KernelBtfError};
 use crate::load::{LoadError, Loader, load_btf};
 use crate::maps::{MapError, Maps, Sizes};
 use crate::object::{self, Image, ObjectError};
-use crate::options::{Mode, Options};
+use crate::options::{Backend, Mode, Options};
 use crate::plan::plan;
 use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
 use crate::sys::machine::{self, page_size};
 use crate::sys::process::{Child, ProcessHandle};
+use crate::user;
+use btaot_abi::code::Slot;
 
 /// Bytes of the ring when the script does not say: room for some ten thousand events, and the head-room of
 /// control events is a small part of it.
@@ -64,6 +66,22 @@ pub enum StartError {
     /// The object cannot be used.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// A probe that the user back end does not have.
+    #[error(
+        "{script}:{}:{}: probe {name} needs events of the kernel; run the tool without --backend user",
+        location.line, location.column
+    )]
+    KernelProbe {
+        /// Name of the script.
+        script: String,
+        /// The attach point.
+        location: Location,
+        /// Its text.
+        name: String,
+    },
+    /// Native code cannot run.
+    #[error(transparent)]
+    Native(#[from] user::CodeError),
     /// A map cannot be set up.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -97,6 +115,9 @@ impl StartError {
             | Self::NoProcess { .. }
             | Self::Command(_)
             | Self::Constant(_)
+            | Self::KernelProbe { .. }
+            | Self::Native(_)
+            | Self::Map(MapError::User(_))
             | Self::KernelBtf(_)
             | Self::Load(LoadError::Permission)
             | Self::System { .. } => 1,
@@ -121,6 +142,8 @@ pub struct Session<'m> {
     jobs: Vec<Job>,
     /// Keep the programs attached.
     links: Vec<OwnedFd>,
+    /// The programs of the user back end.
+    native: Option<user::Code>,
     btf: Option<OwnedFd>,
     features: Features,
     online: Vec<u32>,
@@ -137,6 +160,9 @@ impl<'m> Session<'m> {
     /// Does everything up to loading the programs. Nothing is attached yet, and the child waits.
     pub fn load(script: &'m Script<'_>, options: &Options) -> Result<Self, StartError> {
         let metadata = &script.metadata;
+        if options.backend == Backend::User {
+            refuse_kernel_probes(metadata)?;
+        }
         machine::lift_memory_lock_limit();
         machine::lift_descriptor_limit();
         let target = options.pid.map(open_process).transpose()?;
@@ -147,7 +173,10 @@ impl<'m> Session<'m> {
         let online = machine::online_cpus().map_err(|error| system("list of running CPUs", error))?;
         let possible_cpus =
             machine::possible_cpus().map_err(|error| system("list of possible CPUs", error))?;
-        let features = Features::new(&metadata.features);
+        let features = match options.backend {
+            Backend::Kernel => Features::new(&metadata.features),
+            Backend::User => Features::of_user_back_end(),
+        };
         let child_pid = child.as_ref().map(|child| child.handle().pid());
         let sizes = Sizes { possible_cpus, ring: ring_size(metadata, possible_cpus) };
         let filled = fill(
@@ -168,14 +197,18 @@ impl<'m> Session<'m> {
         if metadata.programs.is_empty() {
             return Err(StartError::NoProbes);
         }
-        let maps = Maps::create(&mut object, metadata, sizes, &filled)?;
-        let btf = load_btf(&mut object);
+        let maps = Maps::create(&mut object, metadata, sizes, &filled, options.backend)?;
+        let btf = match options.backend {
+            Backend::Kernel => load_btf(&mut object),
+            Backend::User => None,
+        };
         let mut session = Self {
             metadata,
             probes,
             maps: Rc::new(maps),
             jobs: Vec::new(),
             links: Vec::new(),
+            native: None,
             btf,
             features,
             online,
@@ -184,8 +217,34 @@ impl<'m> Session<'m> {
             target,
             warnings,
         };
-        session.load_programs(script.object, object)?;
+        match options.backend {
+            Backend::Kernel => session.load_programs(script.object, object)?,
+            Backend::User => session.open_native(script.native, object)?,
+        }
         Ok(session)
+    }
+
+    /// Prepares the native code of the programs; what relocation would write into bytecode goes into its slots.
+    fn open_native(
+        &mut self,
+        code: Option<&'static [u8]>,
+        mut object: aya_obj::Object,
+    ) -> Result<(), StartError> {
+        let code = code.ok_or(user::CodeError::Missing)?;
+        if object.has_btf_relocations() {
+            let types = kernel_btf::collect(&self.metadata.core, &modules(self.metadata))?;
+            object::relocate_types(&mut object, types)?;
+        }
+        let Some(host) = self.maps.host() else { return Ok(()) };
+        let fill = |slot: &Slot| {
+            let value = match slot {
+                Slot::Instruction { section, offset } => object::relocated_value(&object, *section, *offset),
+                _ => self.maps.slot(slot),
+            };
+            value.ok_or_else(|| format!("nothing to fill {slot:?} with; this is a bug in btaot"))
+        };
+        self.native = Some(user::Code::open(code, Rc::clone(host), fill)?);
+        Ok(())
     }
 
     /// Relocates and loads all copies of the programs.
@@ -232,6 +291,9 @@ impl<'m> Session<'m> {
 
     /// Attaches all programs. Returns the number of probes, those included that the tool itself runs.
     pub fn attach(&mut self) -> Result<usize, StartError> {
+        if self.native.is_some() {
+            return Ok(self.probes.len());
+        }
         let mut jobs = std::mem::take(&mut self.jobs);
         let mut links = Vec::new();
         let mut errors = Vec::new();
@@ -296,6 +358,12 @@ impl<'m> Session<'m> {
 
     /// Runs the program of one probe once, in the context of the tool. Gives its result.
     pub fn run(&self, probe: u32) -> io::Result<u32> {
+        if let Some(native) = &self.native {
+            let program = self.probes.get(probe as usize).map(|probe| probe.program.index());
+            let program = program.and_then(|program| self.metadata.programs.get(program));
+            let result = program.and_then(|program| native.run(&program.symbol, probe.into()));
+            return result.map(|result| result as u32).ok_or_else(|| io::ErrorKind::NotFound.into());
+        }
         self.program(probe).map_or(Ok(0), |program| crate::sys::bpf::test_run(program, probe.into()))
     }
 
@@ -306,6 +374,9 @@ impl<'m> Session<'m> {
 
     /// Numbers and sizes of the loaded programs, for `-v`.
     pub fn describe_programs(&self) -> Vec<String> {
+        if let Some(native) = &self.native {
+            return vec![format!("{} bytes of native code in this process", native.size())];
+        }
         let line = |job: &Job| {
             let name = &self.metadata.programs[job.program].symbol;
             let info = crate::sys::bpf::program_info(job.loaded.fd()).ok()?;
@@ -313,6 +384,19 @@ impl<'m> Session<'m> {
             Some(format!("program {} `{name}`: {instructions} instructions, BTF {}", info.id, info.btf_id))
         };
         self.jobs.iter().filter_map(line).collect()
+    }
+}
+
+/// The user back end has the probes that the tool itself serves.
+fn refuse_kernel_probes(metadata: &Metadata) -> Result<(), StartError> {
+    let mut points = metadata.programs.iter().flat_map(|program| &program.attach);
+    match points.find(|point| point.target.program_kind() != ProgramKind::TestRun) {
+        None => Ok(()),
+        Some(point) => Err(StartError::KernelProbe {
+            script: metadata.script.display().into_owned(),
+            location: point.location,
+            name: point.name.display().into_owned(),
+        }),
     }
 }
 

@@ -149,7 +149,7 @@ fn uprobes_maps_constants_and_core(features: Vec<(KernelFeature, bool)>) {
         map("@keyed", Some(int.clone()), MapValue::Plain(int.clone()), keyed),
         map("@scalar", None, MapValue::Plain(int), scalar),
     ];
-    let script = Script { metadata, object: &object, source: None };
+    let script = Script { metadata, object: &object, native: None, source: None };
     let positional = vec![b"0x2a".to_vec(), b"hello".to_vec()];
     let options = Options { positional, ..Options::default() };
     let mut session = Session::load(&script, &options).expect("loads");
@@ -202,7 +202,7 @@ fn tracepoint(category: &str, event: &str) -> (String, Target) {
 fn refusal(object: &[u8], program: Program) -> StartError {
     let mut metadata = metadata(vec![program]);
     metadata.core.roots = vec!["task_struct".to_owned()];
-    let script = Script { metadata, object, source: None };
+    let script = Script { metadata, object, native: None, source: None };
     Session::load(&script, &Options::default()).expect_err("refused")
 }
 
@@ -221,7 +221,7 @@ fn tracepoints_of_several_layouts() {
     let mut metadata = metadata(vec![program]);
     let int = |source: IntSource| IntSlot { doc: source.doc(), source };
     metadata.constants.ints = vec![int(IntSource::OwnPid)];
-    let script = Script { metadata, object: &object, source: None };
+    let script = Script { metadata, object: &object, native: None, source: None };
     let mut session = Session::load(&script, &Options::default()).expect("loads");
     assert_eq!(session.attach().expect("attaches"), 2);
     let mut sink = File::create("/dev/null").expect("opens");
@@ -279,7 +279,7 @@ fn parameters_that_do_not_fit() {
     let mut metadata = metadata(Vec::new());
     metadata.constants.ints = vec![int(IntSource::Positional(2))];
     metadata.constants.strings = vec![text(StrSource::Positional(1))];
-    let script = Script { metadata, object: &[], source: None };
+    let script = Script { metadata, object: &[], native: None, source: None };
     let refusal = |positional: &[&str]| {
         let positional = positional.iter().map(|word| word.as_bytes().to_vec()).collect();
         let options = Options { positional, ..Options::default() };

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use btaot_runtime::options::{Mode, Options};
+use btaot_runtime::options::{Backend, Mode, Options};
 use btaot_runtime::render::{Buffering, Format};
 
 /// What the user wants.
@@ -83,6 +83,15 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {
                 short(&mut options, *letter, rest, &mut words)?;
+            }
+            b"--backend" => {
+                let value = words.next().ok_or_else(|| ArgsError::NoValue("--backend".into()))?;
+                let name = value.to_string_lossy();
+                options.backend = Backend::by_name(&name).ok_or_else(|| ArgsError::BadValue {
+                    option: "--backend",
+                    value: name.into_owned(),
+                    expected: "kernel or user",
+                })?;
             }
             [b'-', b'-', ..] => named(&mut options, &word, script)?,
             _ => options.positional.push(word.into_vec()),

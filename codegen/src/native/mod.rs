@@ -22,8 +22,8 @@ mod flow;
 mod frame;
 mod insn;
 mod lift;
-mod link;
 mod line_table;
+mod link;
 mod narrow;
 mod object;
 mod patch;
@@ -38,8 +38,8 @@ pub use line_table::line_at;
 pub use object::{
     Code, Data, DataKind, Function, Location, MapSymbol, Object, ObjectError, Place, Program, Target,
 };
-pub use tool::{ToolError, for_tool};
 pub use patch::{PatchError, Value, apply};
+pub use tool::{ToolError, for_tool};
 
 use btaot_abi::arch::Arch;
 use debug::Debug;

@@ -58,7 +58,9 @@ fn step(narrow: &mut Set, op: &Op, relocated: bool) {
             match op {
                 Arith::And => is(dst) || is_operand(src),
                 Arith::Or | Arith::Xor => is(dst) && is_operand(src),
-                Arith::Shr => is(dst) || matches!(src, Operand::Imm(amount) if !relocated && amount & 63 >= 32),
+                Arith::Shr => {
+                    is(dst) || matches!(src, Operand::Imm(amount) if !relocated && amount & 63 >= 32)
+                }
                 // By zero the quotient is zero and the remainder the dividend.
                 Arith::Div | Arith::Mod => is(dst),
                 _ => false,

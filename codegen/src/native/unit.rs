@@ -5,13 +5,13 @@ use super::debug::Debug;
 use super::object::{Data, DataKind, Object, Place, Target};
 use super::slots::Slots;
 use btaot_abi::code::Slot;
-use inkwell::{AddressSpace, GlobalVisibility};
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
 use inkwell::intrinsics::Intrinsic;
 use inkwell::module::{Linkage, Module};
 use inkwell::types::{BasicType, BasicTypeEnum, FunctionType, IntType, PointerType, StructType};
 use inkwell::values::{BasicValue, BasicValueEnum, FunctionValue, GlobalValue, PointerValue};
+use inkwell::{AddressSpace, GlobalVisibility};
 use std::collections::{BTreeMap, btree_map};
 
 /// What all functions of an object share.

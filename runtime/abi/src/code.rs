@@ -112,10 +112,12 @@ impl NativeTable {
         let rest = section.strip_prefix(&MAGIC).ok_or(damaged("no magic"))?;
         let (len, rest) = rest.split_first_chunk().ok_or(damaged("no table"))?;
         let json = rest.get(..u32::from_le_bytes(*len) as usize).ok_or(damaged("the table is cut off"))?;
-        let table: Self = serde_json::from_slice(json).map_err(|error| NativeTableError(error.to_string()))?;
+        let table: Self =
+            serde_json::from_slice(json).map_err(|error| NativeTableError(error.to_string()))?;
         let (code, data) = (&table.code, &table.data);
         let ordered = code.start <= code.end && code.end <= data.start && data.start <= data.end;
-        let slots_end = table.slots.len().checked_mul(8).and_then(|len| len.checked_add(table.first_slot as usize));
+        let slots_end =
+            table.slots.len().checked_mul(8).and_then(|len| len.checked_add(table.first_slot as usize));
         let inside = data.end as usize <= section.len()
             && table.first_slot >= data.start
             && table.first_slot.is_multiple_of(8)

@@ -44,6 +44,19 @@ impl Region {
         Ok(Self { start, len })
     }
 
+    /// Memory of this process alone, zero at first.
+    pub fn private(len: usize) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: the kernel chooses the address, so no memory in use is replaced.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { start, len })
+    }
+
     pub fn start(&self) -> NonNull<u8> {
         self.start
     }
@@ -111,6 +124,16 @@ impl SharedValue {
     /// Maps the value; the map must have been created with `BPF_F_MMAPABLE`, `size` is not 0.
     pub fn new(map: BorrowedFd<'_>, size: usize) -> io::Result<Self> {
         Region::new(map, 0, size.next_multiple_of(8), Access::Writable).map(|region| Self { region })
+    }
+
+    /// A value in this process, which programs here share by its address; `size` is not 0.
+    pub fn private(size: usize) -> io::Result<Self> {
+        Region::private(size.next_multiple_of(8)).map(|region| Self { region })
+    }
+
+    /// Where it lies.
+    pub fn address(&self) -> u64 {
+        self.region.start().as_ptr().expose_provenance() as u64
     }
 
     /// The 64-bit word at a byte offset; 0 outside the value.

@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `load` | puts a relocatable object in memory and resolves what it calls |
+//! | `tool` | the code that a tool carries, and the maps that it shares with the tool |
 //! | `world` | the maps and programs that the running code refers to |
 //! | `maps/` | the kinds of maps |
 //! | `helpers/` | the helpers, by number |
@@ -15,10 +16,12 @@ mod fault;
 mod helpers;
 mod load;
 mod maps;
+mod tool;
 mod world;
 
 pub use fault::Fault;
 pub use helpers::{name as helper_name, number as helper_number};
 pub use load::{Image, LoadError};
 pub use maps::{Dump, MapError, Row};
-pub use world::{Session, SessionError};
+pub use tool::{Code, CodeError};
+pub use world::{Host, Session, SessionError};

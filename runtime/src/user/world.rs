@@ -71,7 +71,7 @@ pub(super) fn with<R>(body: impl FnOnce(&mut World) -> R) -> R {
 }
 
 impl World {
-    fn new(maps: Vec<Map>) -> Self {
+    pub fn new(maps: Vec<Map>) -> Self {
         let handles = vec![0; maps.len()].into();
         Self { maps, handles, random: 0x9e37_79b9_7f4a_7c15, ..Self::default() }
     }
@@ -94,6 +94,30 @@ impl World {
     }
 }
 
+/// The world of code that is not running.
+#[derive(Debug)]
+pub struct Host(RefCell<Option<World>>);
+
+impl Host {
+    pub(super) fn of(world: World) -> Self {
+        Self(RefCell::new(Some(world)))
+    }
+
+    /// Gives the world to the tool; programs must not be running.
+    pub(super) fn world<R>(&self, body: impl FnOnce(&mut World) -> R) -> R {
+        body(self.0.borrow_mut().get_or_insert_default())
+    }
+
+    /// Runs code that refers to this world.
+    pub(super) fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
+        let outer = WORLD.replace(self.0.take());
+        with(|world| world.tail_calls = 0);
+        let result = body();
+        self.0.replace(WORLD.replace(outer));
+        result
+    }
+}
+
 /// The number of processors, as per-CPU maps count them.
 pub(super) fn cpus() -> usize {
     std::fs::read_to_string("/sys/devices/system/cpu/possible")
@@ -102,7 +126,7 @@ pub(super) fn cpus() -> usize {
         .map_or(1, |last| last + 1)
 }
 
-type Program = extern "C" fn(*mut u8, u64) -> u64;
+pub(super) type Program = extern "C" fn(*mut u8, u64) -> u64;
 
 impl Session {
     /// Loads an object and makes its maps.

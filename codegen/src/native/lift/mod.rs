@@ -92,7 +92,8 @@ pub(super) fn lift<'ctx>(
     let state = State::new(&builder, unit.context, frame::depth(ops, flow))?;
     let size = unit.i64().const_zero();
     unit.debug.enter(function, place);
-    let mut lifter = Lifter { unit, builder, function, place, ops, blocks, facts, state, size, load_time: None };
+    let mut lifter =
+        Lifter { unit, builder, function, place, ops, blocks, facts, state, size, load_time: None };
     lifter.receive_arguments(signature)?;
     lifter.builder.build_unconditional_branch(lifter.blocks[flow.entry])?;
     for index in 0..flow.blocks.len() {

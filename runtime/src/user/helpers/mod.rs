@@ -63,6 +63,7 @@ table! {
     114 probe_read_user_str => memory::probe_read_str,
     115 probe_read_kernel_str => memory::probe_read_str,
     118 jiffies64 => host::jiffies,
+    120 get_ns_current_pid_tgid => host::ns_pid_tgid,
     125 ktime_get_boot_ns => host::boot,
     130 ringbuf_output => output::ring,
     131 ringbuf_reserve => output::reserve,
@@ -90,18 +91,29 @@ pub fn number(symbol: &str) -> Option<u32> {
     symbol.strip_prefix("_bpf_helper_ext_")?.parse().ok()
 }
 
+fn address(number: u32) -> Option<usize> {
+    let row = TABLE.binary_search_by_key(&number, |row| row.0).ok()?;
+    Some(TABLE[row].2 as usize)
+}
+
+fn lacking(number: u32) -> String {
+    match name(number) {
+        Some(name) => format!("the program calls helper {number} ({name}), which exists only in the kernel"),
+        None => format!("the program calls helper {number}, which no kernel has"),
+    }
+}
+
+/// The address of a helper.
+pub(super) fn resolve_number(number: u32) -> Result<usize, String> {
+    address(number).ok_or_else(|| lacking(number))
+}
+
 /// The address of something that native code refers to and does not contain.
 pub(super) fn resolve(symbol: &str) -> Result<usize, String> {
     if let Some(number) = number(symbol) {
-        let row = TABLE.binary_search_by_key(&number, |row| row.0).ok();
-        return match (row, name(number)) {
-            (Some(row), _) => Ok(TABLE[row].2 as usize),
-            (None, Some(name)) => Err(format!(
-                "the program calls helper {number} ({name}), which exists only in the kernel; link the object with \
-                 a driver that implements `{symbol}`"
-            )),
-            (None, None) => Err(format!("the program calls helper {number}, which no kernel has")),
-        };
+        let remedy =
+            || format!("{}; link the object with a driver that implements `{symbol}`", lacking(number));
+        return address(number).ok_or_else(remedy);
     }
     let function = match symbol {
         "__lddw_helper_map_by_fd" | "__lddw_helper_map_by_idx" => {

@@ -5,6 +5,7 @@ mod dump;
 mod memory;
 mod prefix;
 mod table;
+mod whole;
 
 pub use dump::{Dump, Row};
 
