@@ -9,7 +9,7 @@ set -euo pipefail
 
 # The third column says what a package is for, so that a reader can judge the list.
 packages_for_build='
-llvm-19-dev        LLVM 19: the eBPF and native back ends (linked as a shared library)
+llvm-19-dev        LLVM 19: the eBPF and native back ends (a shared library, opened to generate code)
 gcc                links Rust programs
 libc6-dev          the C library for the static shim
 make               runs this Makefile
