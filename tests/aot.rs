@@ -6,6 +6,7 @@ mod cli;
 mod headers;
 mod input;
 mod llvm;
+mod reference;
 mod subcommands;
 mod tool;
 
@@ -21,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         bundle::trials(),
         input::trials(),
         llvm::trials(),
+        reference::trials(),
         tool::trials(),
     ]
     .into_iter()

@@ -1,7 +1,7 @@
 //! What the words of the tables mean, in the reader's language.
 
 use super::Chapter;
-use crate::vocabulary::{FunctionGroup, Known, ParamKind, ProbeSet, Safety, ValueKind};
+use crate::vocabulary::{FunctionGroup, Known, ParamKind, ProbeSet, Release, Safety, ValueKind};
 
 /// What a name gives.
 pub(super) fn value(kind: ValueKind) -> String {
@@ -150,4 +150,9 @@ pub(super) fn introduction(chapter: Chapter) -> &'static str {
              while compiling."
         }
     }
+}
+
+/// The kernels from a release on.
+pub(super) fn kernels(since: Release) -> String {
+    format!("{since} and newer")
 }

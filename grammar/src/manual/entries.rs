@@ -107,6 +107,7 @@ pub(super) fn probe(kind: ProbeKind) -> Entry {
     let mut entry = Entry::new(Chapter::Probes, row.name, row.doc)
         .fact("Patterns", patterns)
         .fact("Pointers lead to", memory)
+        .fact("Kernels", describe::kernels(row.since))
         .fact("`probetype` says", if same { String::new() } else { format!("`{}`", row.type_name) });
     entry.aliases = row.aliases.to_vec();
     entry.forms = row.forms.iter().map(|form| (*form).to_owned()).collect();
@@ -119,7 +120,8 @@ pub(super) fn builtin(builtin: Builtin) -> Entry {
     let mut entry = Entry::new(Chapter::Builtins, row.name, row.doc)
         .fact("Value", describe::value(row.value))
         .fact("Probes", describe::probes(row.probes))
-        .fact("Known", describe::known(row.known));
+        .fact("Known", describe::known(row.known))
+        .fact("Kernels", describe::kernels(row.since));
     entry.aliases = row.aliases.to_vec();
     entry.forms = vec![row.name.to_owned()];
     row.example.clone_into(&mut entry.example);
@@ -142,7 +144,8 @@ pub(super) fn function(function: Function) -> Entry {
         .fact("Value", describe::value(row.value))
         .fact("Probes", describe::probes(row.probes))
         .fact("Known", describe::known(row.known))
-        .fact("Safety", describe::safety(row.safety));
+        .fact("Safety", describe::safety(row.safety))
+        .fact("Kernels", describe::kernels(row.since));
     entry.forms = vec![row.signature()];
     row.example.clone_into(&mut entry.example);
     entry

@@ -8,6 +8,11 @@ const HEAD: &str = "\
 
 This page is made from the compiler's own tables; `btaot help NAME` prints one entry of it. What the language has and
 this release cannot compile yet is refused with the code E0901.
+
+Tools run on Linux 5.10 and newer. Where an entry names a later kernel, an older one refuses the tool when it starts.
+Beyond single entries: reading an aggregation as a number takes 5.19, `for` over a map 5.13, `for` over more than 64
+numbers or over bounds that are not known when compiling 5.17, `probe` and `func` in a program of several attach points
+5.15, and the clock `tai` 6.1.
 ";
 
 /// The whole page.

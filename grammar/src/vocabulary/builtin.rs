@@ -1,6 +1,6 @@
 //! Builtins: names that have a value without arguments.
 
-use super::{BuiltinType, Known, ProbeKind, ProbeSet, ValueKind, vocabulary};
+use super::{BuiltinType, Known, OLDEST, ProbeKind, ProbeSet, Release, ValueKind, vocabulary};
 
 /// What the compiler knows of a builtin.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct BuiltinRow {
     pub known: Known,
     /// A name of the grammar itself: it cannot be a macro's parameter, and in parentheses it is never a type.
     pub reserved: bool,
+    /// The first kernel that has what it takes.
+    pub since: Release,
     /// One line for help.
     pub doc: &'static str,
     /// A program.
@@ -31,6 +33,7 @@ const fn row(name: &'static str, value: ValueKind, doc: &'static str, example: &
         probes: ProbeSet::ALL,
         known: Known::Event,
         reserved: false,
+        since: OLDEST,
         doc,
         example,
     }

@@ -1,6 +1,6 @@
 //! Functions: names that are called with arguments, and may give a value.
 
-use super::{BuiltinType, Known, ProbeKind, ProbeSet, Safety, ValueKind, vocabulary};
+use super::{BuiltinType, Known, OLDEST, ProbeKind, ProbeSet, Release, Safety, ValueKind, vocabulary};
 
 /// Chapters of the reference manual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,8 @@ pub struct FunctionRow {
     pub known: Known,
     /// Whether it needs `--unsafe`.
     pub safety: Safety,
+    /// The first kernel that has what it takes.
+    pub since: Release,
     /// One line for help.
     pub doc: &'static str,
     /// A program.
@@ -167,6 +169,7 @@ const fn row(
         probes: ProbeSet::ALL,
         known: Known::Event,
         safety: Safety::Safe,
+        since: OLDEST,
         doc: "",
         example: "",
     }
@@ -232,6 +235,7 @@ vocabulary! {
             ..row("cat", FunctionGroup::Output, &[required("fmt", ParamKind::Format), repeated("args", ParamKind::FormatArgument)], ValueKind::Void)
         };
         Join => FunctionRow {
+            since: Release(5, 12),
             doc: "Writes an array of strings, joined.",
             example: "tracepoint:syscalls:sys_enter_execve { join(args.argv); }",
             ..row("join", FunctionGroup::Output, &[required("strings", ParamKind::Pointer), optional("separator", ParamKind::StringLiteral)], ValueKind::Void)
@@ -322,6 +326,7 @@ vocabulary! {
             ..row("find", FunctionGroup::Map, &[required("map", ParamKind::Map), required("key", ParamKind::MapKey), required("result", ParamKind::Variable)], ValueKind::Type(BuiltinType::Bool))
         };
         Len => FunctionRow {
+            since: Release(5, 13),
             doc: "The number of entries of a map, or of frames of a stack.",
             example: "begin { @m[1] = 1; print(len(@m)); }",
             ..row("len", FunctionGroup::Map, &[required("of", ParamKind::MapOrStack)], ValueKind::Type(BuiltinType::Int64))
@@ -342,11 +347,13 @@ vocabulary! {
             ..row("avg", FunctionGroup::Aggregation, &[required("value", ParamKind::Integer)], ValueKind::Aggregation(BuiltinType::Avg))
         };
         Min => FunctionRow {
+            since: Release(5, 12),
             doc: "Keeps the smallest value.",
             example: "begin { @ = min(3); }",
             ..row("min", FunctionGroup::Aggregation, &[required("value", ParamKind::Integer)], ValueKind::Aggregation(BuiltinType::Min))
         };
         Max => FunctionRow {
+            since: Release(5, 12),
             doc: "Keeps the largest value.",
             example: "begin { @ = max(3); }",
             ..row("max", FunctionGroup::Aggregation, &[required("value", ParamKind::Integer)], ValueKind::Aggregation(BuiltinType::Max))
@@ -372,11 +379,13 @@ vocabulary! {
             ..row("tseries", FunctionGroup::Aggregation, &[required("value", ParamKind::Integer), required("interval", ParamKind::IntegerLiteral), required("count", ParamKind::IntegerLiteral), optional("aggregation", ParamKind::Mode)], ValueKind::Aggregation(BuiltinType::TimeSeries))
         };
         Str => FunctionRow {
+            since: Release(5, 12),
             doc: "Reads a string from memory.",
             example: "uretprobe:/bin/bash:readline { print(str(retval)); }",
             ..row("str", FunctionGroup::Text, &[required("data", ParamKind::StringOrPointer), optional("length", ParamKind::Integer)], ValueKind::LongStr)
         };
         Buf => FunctionRow {
+            since: Release(5, 12),
             doc: "Reads bytes from memory.",
             example: "begin { print(buf(\"Hi\", 2)); }",
             ..row("buf", FunctionGroup::Text, &[required("data", ParamKind::Memory), optional("length", ParamKind::Integer)], ValueKind::Type(BuiltinType::Buffer))
@@ -407,6 +416,7 @@ vocabulary! {
             ..row("strcontains", FunctionGroup::Text, &[required("haystack", ParamKind::String), required("needle", ParamKind::String)], ValueKind::Type(BuiltinType::Bool))
         };
         StrConcat => FunctionRow {
+            since: Release(5, 12),
             doc: "Two strings, one behind the other.",
             example: "begin { print(str_concat(\"foo\", \"bar\")); }",
             ..row("str_concat", FunctionGroup::Text, &[required("left", ParamKind::String), required("right", ParamKind::String)], ValueKind::Depends)
@@ -422,6 +432,7 @@ vocabulary! {
             ..row("assert_str", FunctionGroup::Text, &[required("value", ParamKind::Expression)], ValueKind::Void)
         };
         Path => FunctionRow {
+            since: Release(5, 12),
             probes: PATHS, doc: "The path of a struct path.",
             example: "fentry:vfs_open { print(path(args.path)); }",
             ..row("path", FunctionGroup::Text, &[required("path", ParamKind::Pointer), optional("size", ParamKind::IntegerLiteral)], ValueKind::LongStr)
@@ -582,6 +593,7 @@ vocabulary! {
             ..row("leader_comm", FunctionGroup::Process, &[optional("task", ParamKind::Pointer)], ValueKind::Str(16))
         };
         SocketCookie => FunctionRow {
+            since: Release(5, 12),
             probes: FENTRY, doc: "The kernel's number of a socket.",
             example: "fentry:tcp_rcv_established { print(socket_cookie(args.sk)); }",
             ..row("socket_cookie", FunctionGroup::Process, &[required("socket", ParamKind::Pointer)], ValueKind::Type(BuiltinType::UInt64))
@@ -675,6 +687,7 @@ mod tests {
         for function in Function::ALL {
             let row = function.row();
             assert!(row.doc.ends_with('.') && row.example.contains(row.name), "{}", row.name);
+            assert!(row.since >= OLDEST, "{}", row.name);
             let repeats = row.params.iter().position(|param| param.need == Need::Repeated);
             assert!(repeats.is_none_or(|at| at + 1 == row.params.len()), "{}", row.name);
         }

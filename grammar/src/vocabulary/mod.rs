@@ -13,6 +13,7 @@ mod function;
 mod map_kind;
 mod mode;
 mod probe;
+mod release;
 mod signal;
 mod types;
 
@@ -24,6 +25,7 @@ pub use function::{Function, FunctionGroup, FunctionRow, MAX_ARGUMENTS, Need, Pa
 pub use map_kind::{MapKind, MapKindRow};
 pub use mode::{ClockMode, PidMode, SeriesAggregation, StackMode};
 pub use probe::{ProbeKind, ProbeRow, ProbeSet};
+pub use release::{OLDEST, Release};
 pub use signal::{closest_signal, signal_number};
 pub use types::{BuiltinType, TypeRow, ValueKind};
 

@@ -1,6 +1,6 @@
 //! Probe types.
 
-use super::vocabulary;
+use super::{OLDEST, Release, vocabulary};
 
 /// What the compiler knows of a probe type.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct ProbeRow {
     pub wildcard: bool,
     /// Whether its pointers lead to user memory unless marked otherwise.
     pub user_memory: bool,
+    /// The first kernel that has what it takes.
+    pub since: Release,
     /// One line for help.
     pub doc: &'static str,
     /// A program.
@@ -34,6 +36,7 @@ const fn row(name: &'static str, aliases: &'static [&'static str], doc: &'static
         parts: (1, 1),
         wildcard: false,
         user_memory: false,
+        since: OLDEST,
         doc,
         example: "",
     }
@@ -64,7 +67,7 @@ vocabulary! {
             ..row("bench", &[], "A micro benchmark, run in bench mode only.")
         };
         Interval => ProbeRow {
-            forms: &["interval:UNIT:N", "interval:DURATION"], parts: (1, 2), example: "interval:s:1 { print(@); }",
+            forms: &["interval:UNIT:N", "interval:DURATION"], parts: (1, 2), example: "interval:s:1 { @ = count(); print(@); }",
             ..row("interval", &["i"], "On one CPU, at regular times.")
         };
         Profile => ProbeRow {

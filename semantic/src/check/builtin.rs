@@ -210,9 +210,10 @@ impl Checker<'_, '_> {
                 | ProbeKind::Uretprobe
                 | ProbeKind::Usdt,
             ) => Some("pt_regs"),
-            _ => None,
+            _ => self.body.iterator.as_deref(),
         };
-        let to = name.and_then(|name| self.catalog.tagged(ast::Tag::Struct, name)).unwrap_or(Type::Void);
+        let name = name.map(str::to_owned);
+        let to = name.and_then(|name| self.catalog.tagged(ast::Tag::Struct, &name)).unwrap_or(Type::Void);
         self.later(span, "`ctx`");
         Ok(self.placeholder(Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Context }), span))
     }

@@ -28,7 +28,10 @@ impl Checker<'_, '_> {
         let found = group.points.iter().find_map(|point| match &point.target {
             AttachTarget::Fentry { function, .. } => self.catalog.kernel_function(&function.text),
             AttachTarget::RawTracepoint { event, .. } => self.catalog.raw_tracepoint(&event.text),
-            AttachTarget::Iter { name, .. } => self.catalog.iterator(&name.text),
+            AttachTarget::Iter { name, .. } => {
+                self.body.iterator = Some(format!("bpf_iter__{}", name.lossy()));
+                self.catalog.iterator(&name.text)
+            }
             _ => None,
         })?;
         let (parameters, result) = found;

@@ -124,6 +124,8 @@ struct BodyState {
     place: Option<Uprobe>,
     /// What the arguments of the traced functions are, when they have names.
     arguments: Option<Signature>,
+    /// The structure that the context is, of an iterator.
+    iterator: Option<String>,
     scopes: Vec<Vec<(String, VarId)>>,
     variables: Vec<Declared>,
     /// Loops around the statement that is being walked.
@@ -222,6 +224,7 @@ impl BodyState {
             result: None,
             place: None,
             arguments: None,
+            iterator: None,
             scopes: Vec::new(),
             variables: Vec::new(),
             loops: Vec::new(),
