@@ -127,7 +127,7 @@ fn stage_text(stage: Stage, program: &Program, compiled: Compiled) -> Result<Str
 
 fn write_tool(path: &Path, arch: Arch, compiled: &Compiled, script: &Source) -> Result<(), Failure> {
     let metadata = compiled.metadata.to_json();
-    let native = native_code(&compiled.object, arch)?;
+    let native = native_code(compiled, arch)?;
     let sections = [
         (SectionKind::Metadata, &metadata[..]),
         (SectionKind::Bpf, &compiled.object[..]),
@@ -138,17 +138,28 @@ fn write_tool(path: &Path, arch: Arch, compiled: &Compiled, script: &Source) -> 
     output::write(path, &tool, 0o755)
 }
 
-/// Native code of the programs of an object.
-fn native_code(object: &[u8], arch: Arch) -> Result<Vec<u8>, Failure> {
+/// Native code of the programs; none of a script without programs.
+fn native_code(compiled: &Compiled, arch: Arch) -> Result<Vec<u8>, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::Compile(error.to_string());
-    let read = Object::read(object).map_err(|error| failed(&error))?;
-    if read.btf.is_empty() {
-        return native::for_tool(object, &[], arch).map_err(|error| failed(&error));
+    if compiled.metadata.programs.is_empty() {
+        return Ok(Vec::new());
     }
-    let local = Btf::scan(&read.btf, None).map_err(|error| failed(&error))?;
-    let relocations = core_relos(&local, &read.btf_ext);
+    let mut object = Object::read(&compiled.object).map_err(|error| failed(&error))?;
+    make_ascii(&mut object.btf);
+    let local = Btf::scan(&object.btf, None).map_err(|error| failed(&error))?;
+    let relocations = core_relos(&local, &object.btf_ext);
     let core: Vec<_> = relocations.iter().map(|relo| (relo.section, relo.offset)).collect();
-    native::for_tool(object, &core, arch).map_err(|error| failed(&error))
+    native::for_tool(&compiled.object, &core, arch).map_err(|error| failed(&error))
+}
+
+/// Names of sections are ASCII; lines of the script stand beside them in the types, and hold any bytes.
+fn make_ascii(btf: &mut [u8]) {
+    /// Where the header of BTF has the length of itself and the place of the strings.
+    const FIELDS: [usize; 2] = [4, 16];
+    let field = |at: usize| btf.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+    let [Some(header), Some(strings)] = FIELDS.map(field) else { return };
+    let strings = btf.get_mut(header as usize + strings as usize..).unwrap_or_default();
+    strings.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
 }
 
 fn show(arguments: &Compile, text: String) -> Result<(), Failure> {

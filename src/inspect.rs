@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use btaot_abi::bundle::{Bundle, SectionKind};
+use btaot_abi::code::NativeTable;
 use btaot_abi::metadata::{Map, Metadata, Program, Storage};
 use btaot_codegen::bundle::payload_of;
 use serde_json::json;
@@ -73,6 +74,15 @@ fn as_text(size: usize, bundle: &Bundle, metadata: &Metadata) -> String {
     page.table("sections", bundle.sections(), |(kind, bytes)| {
         format!("{:<14} {:>8} bytes", kind.elf_name(), bytes.len())
     });
+    let native = bundle.section(SectionKind::Native).and_then(|section| NativeTable::read(section).ok());
+    if let Some(native) = native {
+        page.line(format_args!(
+            "native code: {} bytes of code in pages, {} of data",
+            native.code.len(),
+            native.data.len()
+        ));
+        page.table("native slots", &native.slots, |slot| format!("{slot:?}"));
+    }
     page.table("programs", &metadata.programs, program);
     page.table("maps", &metadata.maps, map);
     page.table("stack stores", &metadata.stack_maps, |store| {

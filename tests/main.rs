@@ -10,6 +10,7 @@
 //! | [`golden`] | a script in `tests/golden/` and the text of its stages |
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
 //! | [`peer`] | a program and what the reference implementation made of it |
+//! | [`user`] | the same programs in the tool's own process, without privileges |
 //! | [`verdicts`] | what is accepted and what is rejected, and where, beside the reference |
 //! | [`aot`] | the command line: exit codes, produced files, corrupted files |
 //! | [`native`] | eBPF objects as native code: `btaot build`, `btaot run` |
@@ -32,6 +33,7 @@ mod run;
 mod support;
 mod tidy;
 mod ui;
+mod user;
 mod verdicts;
 
 use libtest_mimic::Arguments;
@@ -48,6 +50,7 @@ fn main() {
         golden::trials(),
         run::trials(),
         peer::trials(),
+        user::trials(),
         verdicts::trials(),
         aot::trials(),
         native::trials(),

@@ -15,18 +15,31 @@ use std::process::Command;
 
 /// A test per record.
 pub fn trials() -> Vec<Trial> {
+    files().iter().flat_map(|file| records(file)).collect()
+}
+
+fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peer");
     let entries = std::fs::read_dir(folder).expect("the folder is part of the repository");
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
-    files.iter().flat_map(|file| records(file)).collect()
+    files
+}
+
+/// All records, those that cannot be read left out.
+pub fn all_records() -> Vec<Value> {
+    files().iter().flat_map(|file| parsed(file)).filter_map(|(_, record)| record.ok()).collect()
+}
+
+fn parsed(file: &Path) -> Vec<(usize, serde_json::Result<Value>)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().enumerate().map(|(index, line)| (index, serde_json::from_str(line))).collect()
 }
 
 fn records(file: &Path) -> Vec<Trial> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let lines = text.lines().enumerate();
-    lines
-        .map(|(index, line)| match serde_json::from_str::<Value>(line) {
+    parsed(file)
+        .into_iter()
+        .map(|(index, record)| match record {
             Ok(record) => trial(record),
             Err(error) => {
                 let name = format!("peer::{}:{}", file.display(), index + 1);

@@ -17,6 +17,7 @@ Options:
   -f FORMAT     format of the output: text (default) or json
   -o FILE       write the output to FILE instead of standard output
   -B MODE       hand output over by line (default), when the buffer is full, or none: after each event
+  --backend B   what runs the programs: kernel (default), or user: this process, without privileges
   -q            do not report that the probes are attached
   --no-warnings do not show warnings, the script's own neither
   -v            report numbers and sizes of programs and maps
