@@ -104,7 +104,6 @@ codes! {
     BadImport = "E0703", "An import cannot be found or has an unknown type.";
     UnstableFeature = "E0704", "An unstable feature is set to error.";
     // Kernels and targets.
-    MissingFeature = "E0801", "The target kernel lacks something the script needs.";
     MissingTypeInformation = "E0802", "The target has no type information for this.";
     ConflictingTypes = "E0803", "Different definitions of one type meet.";
     DependsOnTarget = "E0804", "A layout would depend on the host where the tool runs.";

@@ -295,9 +295,6 @@ explanations! {
         "The feature may change or go away. A setting says whether scripts may use it.",
         "config = { unstable_tseries = error } interval:s:1 { @ = tseries(1, 1s, 10); }",
         "config = { unstable_tseries = enable } interval:s:1 { @ = tseries(1, 1s, 10); }";
-    MissingFeature:
-        "The kernel that the tool is compiled for lacks a helper, map type or kind of program that this needs.",
-        "", "";
     MissingTypeInformation:
         "The kernel was built without BTF, or a program without debug information, and the script needs a type of it. \
          Define the struct in the script.",

@@ -90,7 +90,6 @@ impl Code {
         match self {
             Self::BadImport => "cannot be imported",
             Self::UnstableFeature | Self::UnstableUsed => "not stable yet",
-            Self::MissingFeature => "needs it",
             Self::MissingTypeInformation => "needs type information",
             Self::ConflictingTypes => "which of them?",
             Self::DependsOnTarget => "has another size elsewhere",
