@@ -111,8 +111,12 @@ pub(super) fn resolve_number(number: u32) -> Result<usize, String> {
 /// The address of something that native code refers to and does not contain.
 pub(super) fn resolve(symbol: &str) -> Result<usize, String> {
     if let Some(number) = number(symbol) {
-        let remedy =
-            || format!("{}; link the object with a driver that implements `{symbol}`", lacking(number));
+        let remedy = || match name(number) {
+            Some(_) => {
+                format!("{}; link the object with a driver that implements `{symbol}`", lacking(number))
+            }
+            None => lacking(number),
+        };
         return address(number).ok_or_else(remedy);
     }
     let function = match symbol {
