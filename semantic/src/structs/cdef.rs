@@ -49,9 +49,9 @@ impl Definer<'_, '_> {
         match item {
             // What headers define was looked up before the script is checked.
             CItem::Include { .. } => {}
+            // Such a macro only means something where C stands; a call of it is told what to do.
             CItem::Define(define) if define.parameters.is_some() => {
-                let message = "#define with parameters is not supported yet";
-                self.diagnostics.push(Diagnostic::error(Code::NotSupportedYet, define.span, message));
+                self.catalog.script.defines.insert(define.name.text.clone(), None);
             }
             CItem::Define(define) => {
                 self.catalog.script.defines.insert(define.name.text.clone(), define.value.clone());

@@ -22,6 +22,7 @@ use btaot_grammar::vocabulary::{Builtin, Function, Safety, ValueKind};
 use super::Checker;
 use crate::probes::did_you_mean;
 use crate::program::{EventValue, Stmt, StmtKind};
+use crate::structs::Named;
 use crate::ty::Ty;
 use crate::types::Space;
 use crate::value::{Checked, Stop, Value};
@@ -221,7 +222,13 @@ impl Checker<'_, '_> {
         let own = self.functions.names().map(str::to_owned);
         let names = Function::names().chain(Builtin::names()).map(str::to_owned);
         let names: Vec<String> = own.chain(names).collect();
-        let hint = did_you_mean(&name.text, names.iter().map(String::as_str));
+        let hint = match self.catalog.named(&name.text) {
+            Some(Named::Define(_)) => Some(format!(
+                "a #define with parameters cannot be called: write `macro {}(…) {{ … }}`",
+                name.text
+            )),
+            _ => did_you_mean(&name.text, names.iter().map(String::as_str)),
+        };
         self.fail(Diagnostic::error(Code::UnknownFunction, span, message).with_hint_opt(hint))
     }
 
