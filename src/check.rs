@@ -39,8 +39,9 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
         }
     };
     for diagnostic in &mut diagnostics {
-        // The compiler only takes note of it, because the tool may run elsewhere.
-        if diagnostic.code == Code::AbsentHere {
+        // The compiler only takes note of what is absent, because the tool may run elsewhere.
+        let of_this_machine = matches!(diagnostic.code, Code::AbsentHere | Code::MissingTypeInformation);
+        if of_this_machine {
             diagnostic.severity = if arguments.lenient { Severity::Warning } else { Severity::Error };
         }
     }

@@ -80,6 +80,9 @@ fn messages_for_github(folder: &Path) -> Checked {
 fn absent_target_is_an_error_or_a_warning(folder: &Path) -> Checked {
     expect_sign(&check(folder, ABSENT, &[])?.expect_code(1)?, "[W0009] error")?;
     expect_sign(&check(folder, ABSENT, &["--lenient"])?.expect_code(0)?, "[W0009] warning")?;
+    let untyped = "tracepoint:no_such:event { print(args.field); }\n";
+    expect_sign(&check(folder, untyped, &[])?.expect_code(1)?, "[E0802] error")?;
+    expect_sign(&check(folder, untyped, &["--lenient"])?.expect_code(0)?, "[E0802] warning")?;
     Ok(())
 }
 
