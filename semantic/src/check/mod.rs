@@ -340,11 +340,6 @@ impl Checker<'_, '_> {
         Value::new(ty, ExprKind::Int(0), self.location(span))
     }
 
-    /// Something of the language that is not known to this release.
-    fn not_yet<T>(&mut self, span: Span, what: &str) -> Result<T, Stop> {
-        self.error(Code::NotSupportedYet, span, format!("{what} is not supported yet"))
-    }
-
     /// The result of a part that stands for itself. What has no result was reported; should it not have been, it is
     /// now, so that nothing of a script is ever left out in silence.
     fn settle<T>(&mut self, result: Result<T, Stop>, span: Span) -> Option<T> {

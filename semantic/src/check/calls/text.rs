@@ -32,7 +32,9 @@ impl Checker<'_, '_> {
         if let ast::ExprKind::Binary { op: ast::BinaryOp::Add, left, .. } = &argument.kind
             && matches!(left.kind, ast::ExprKind::Positional(_))
         {
-            return self.not_yet(span, "a part of a positional parameter");
+            self.expr(argument)?;
+            self.later(span, "a part of a positional parameter");
+            return Ok(self.placeholder(Ty::Plain(Type::Str(self.settings.config.max_strlen)), span));
         }
         let value = self.expr(argument)?;
         if let Some(text) = literal_text(&value)
