@@ -9,13 +9,15 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing
-stty -F /dev/ttyS1 raw -echo
+# Open until the end: each closing would shut the port down, and on a busy host with bytes still in it.
+exec 3<>/dev/ttyS1
+stty raw -echo <&3
 
 # A case is a shell script. Its report is one line: name, exit code, both outputs in base64 behind an x.
 for script in /cases/*; do
-    timeout -s KILL 20 sh "$script" >/tmp/stdout 2>/tmp/stderr </dev/null
+    timeout -s KILL 20 sh "$script" >/tmp/stdout 2>/tmp/stderr </dev/null 3>&-
     code=$?
-    echo "${script##*/} $code x$(base64 </tmp/stdout | tr -d '\n') x$(base64 </tmp/stderr | tr -d '\n')" >/dev/ttyS1
+    echo "${script##*/} $code x$(base64 </tmp/stdout | tr -d '\n') x$(base64 </tmp/stderr | tr -d '\n')" >&3
 done
-echo end >/dev/ttyS1
+echo end >&3
 poweroff -f
