@@ -6,7 +6,7 @@
 mod initramfs;
 mod machine;
 mod offsets;
-mod table;
+pub mod table;
 
 use crate::support::directives::Directives;
 use crate::support::policy::{self, Need};
@@ -27,9 +27,9 @@ struct Script {
 }
 
 impl Script {
-    fn runs_on(&self, kernel: &Kernel) -> bool {
-        let listed = &self.directives.kernels;
-        listed.iter().any(|name| name == kernel.name || name == "all")
+    /// Whether it runs on the kernel of a row of the table.
+    fn runs_on(&self, row: usize) -> bool {
+        self.directives.kernels.iter().any(|choice| choice.takes(row))
     }
 
     /// The name of a run's case. It sorts as the runs are written.
@@ -58,8 +58,8 @@ enum Refusal {
 /// A test per kernel and script, and one per kernel for the field offsets.
 pub fn trials() -> Vec<Trial> {
     let (scripts, mut trials) = scripts_and_mistakes();
-    for kernel in KERNELS {
-        let scripts: Vec<Script> = scripts.iter().filter(|script| script.runs_on(&kernel)).cloned().collect();
+    for (row, kernel) in KERNELS.into_iter().enumerate() {
+        let scripts: Vec<Script> = scripts.iter().filter(|script| script.runs_on(row)).cloned().collect();
         let reports = OnceLock::new();
         let machine = Arc::new(Machine { kernel, scripts: scripts.clone(), reports });
         trials.extend(scripts.into_iter().map(|script| {
@@ -114,7 +114,7 @@ impl Machine {
         let boot = || -> Result<_, String> {
             let folder = scratch::folder(&format!("kernels::{}", self.kernel.name))
                 .map_err(|error| error.to_string())?;
-            machine::boot(&image, &self.contents()?, &folder)
+            machine::boot(&image, self.kernel.boot, &self.contents()?, &folder)
         };
         boot().map_err(Refusal::Failed)
     }

@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Files of a machine in its folder: what it starts from, and what its serial ports said.
+const INITRAMFS: &str = "initramfs.cpio";
+const CONSOLE: &str = "console";
+const REPORTS: &str = "reports";
+
 /// A boot with all its cases must end within this time.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -21,12 +26,16 @@ pub struct Contents {
     pub cases: Vec<(String, String)>,
 }
 
-/// Boots `kernel` and returns how each case ended. A machine that hangs or whose kernel panics is given one more try:
-/// emulation of several processors has rare faults of its own.
-pub fn boot(kernel: &Path, contents: &Contents, folder: &Path) -> Result<HashMap<String, Finished>, String> {
-    let initramfs = folder.join("initramfs.cpio");
-    write_initramfs(contents, &initramfs)?;
-    let attempt = || complete(attempt(kernel, &initramfs, folder)?, contents);
+/// Boots `kernel`, given `words`, and returns how each case ended. A machine that hangs or whose kernel panics is given
+/// one more try: emulation of several processors has rare faults of its own.
+pub fn boot(
+    kernel: &Path,
+    words: &str,
+    contents: &Contents,
+    folder: &Path,
+) -> Result<HashMap<String, Finished>, String> {
+    write_initramfs(contents, &folder.join(INITRAMFS))?;
+    let attempt = || complete(attempt(kernel, words, folder)?, contents);
     attempt().or_else(|first| attempt().map_err(|second| format!("first try: {first}\nsecond try: {second}")))
 }
 
@@ -53,10 +62,9 @@ fn write_initramfs(contents: &Contents, path: &Path) -> Result<(), String> {
     std::fs::write(path, archive.finish()).map_err(|error| error.to_string())
 }
 
-fn attempt(kernel: &Path, initramfs: &Path, folder: &Path) -> Result<HashMap<String, Finished>, String> {
-    let console = folder.join("console");
-    let reports = folder.join("reports");
-    let mut machine = start(kernel, initramfs, &console, &reports)?;
+fn attempt(kernel: &Path, words: &str, folder: &Path) -> Result<HashMap<String, Finished>, String> {
+    let (console, reports) = (folder.join(CONSOLE), folder.join(REPORTS));
+    let mut machine = start(kernel, words, folder)?;
     let start = Instant::now();
     let problem = loop {
         if machine.try_wait().map_err(|error| error.to_string())?.is_some() {
@@ -83,21 +91,22 @@ fn attempt(kernel: &Path, initramfs: &Path, folder: &Path) -> Result<HashMap<Str
     }
 }
 
-fn start(kernel: &Path, initramfs: &Path, console: &Path, reports: &Path) -> Result<Child, String> {
+fn start(kernel: &Path, words: &str, folder: &Path) -> Result<Child, String> {
     // Without the 16-byte compare-exchange: QEMU 7's emulation of it corrupts the slab allocator of newer kernels.
     let processor = ["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off", "-smp", "2"];
     Command::new("qemu-system-x86_64")
         .args(processor)
         .args(["-m", "512", "-nodefaults", "-no-reboot", "-display", "none"])
         .arg("-serial")
-        .arg(format!("file:{}", console.display()))
+        .arg(format!("file:{}", folder.join(CONSOLE).display()))
         .arg("-serial")
-        .arg(format!("file:{}", reports.display()))
+        .arg(format!("file:{}", folder.join(REPORTS).display()))
         .arg("-kernel")
         .arg(kernel)
         .arg("-initrd")
-        .arg(initramfs)
-        .args(["-append", "console=ttyS0 panic=-1 quiet loglevel=3"])
+        .arg(folder.join(INITRAMFS))
+        .arg("-append")
+        .arg(format!("console=ttyS0 panic=-1 quiet loglevel=3 {words}"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

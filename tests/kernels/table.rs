@@ -13,13 +13,57 @@ pub struct Kernel {
     /// The package that depends on the suite's newest image. The cloud flavour is a quarter of the
     /// size, with the same tracing options, and needs no modules in a virtual machine.
     pub package: &'static str,
+    /// More words for the kernel's command line. A kernel that is given some runs only what names it.
+    pub boot: &'static str,
 }
 
+const CLOUD: &str = "linux-image-cloud-amd64";
+
 /// All of them, oldest first.
-pub const KERNELS: [Kernel; 2] = [
-    Kernel { name: "6.1", suite: "bookworm", package: "linux-image-cloud-amd64" },
-    Kernel { name: "6.12", suite: "trixie", package: "linux-image-cloud-amd64" },
+pub const KERNELS: [Kernel; 5] = [
+    Kernel { name: "5.10", suite: "bullseye", package: CLOUD, boot: "" },
+    Kernel { name: "6.1", suite: "bookworm", package: CLOUD, boot: "" },
+    Kernel { name: "6.12", suite: "trixie", package: CLOUD, boot: "" },
+    // Programs of uprobes can be preempted, and go on on another CPU.
+    Kernel { name: "6.12-preempt", suite: "trixie", package: CLOUD, boot: "preempt=full" },
+    Kernel { name: "7.2", suite: "sid", package: CLOUD, boot: "" },
 ];
+
+/// A word of a `kernels:` directive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// `all`: every kernel that is booted as it comes.
+    All,
+    /// `6.1+`: those from this one on.
+    From(usize),
+    /// `6.1`: this one.
+    Only(usize),
+}
+
+impl Choice {
+    /// Reads a word; a kernel that the table does not have is a mistake.
+    pub fn parse(word: &str) -> Result<Choice, String> {
+        if word == "all" {
+            return Ok(Choice::All);
+        }
+        let (name, choice): (_, fn(usize) -> Choice) = match word.strip_suffix('+') {
+            Some(name) => (name, Choice::From),
+            None => (word, Choice::Only),
+        };
+        let row = KERNELS.iter().position(|kernel| kernel.name == name);
+        row.map(choice).ok_or_else(|| format!("no kernel '{name}' in tests/kernels/table.rs"))
+    }
+
+    /// Whether a row of the table is meant.
+    pub fn takes(self, row: usize) -> bool {
+        let plain = KERNELS[row].boot.is_empty();
+        match self {
+            Choice::All => plain,
+            Choice::From(first) => plain && row >= first,
+            Choice::Only(only) => row == only,
+        }
+    }
+}
 
 impl Kernel {
     /// The path of the kernel's image, downloaded when the cache has none.

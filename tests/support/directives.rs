@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! //@ needs: btf, tracefs        what the machine must have (root is always needed)
-//! //@ kernels: 6.1, 6.12         run on these kernels in virtual machines, too; `all` for every one
+//! //@ kernels: 5.10, 6.12+       run on these kernels in virtual machines, too: one, all from one on, or `all`
 //! //@ compile: --feature -x      options of the compiler
 //! //@ run: 5 hello               one run, with these arguments of the tool ("" quotes); options too
 //! //@ feed: calls 3              -c: the program tests/programs/calls.c, with arguments
@@ -20,14 +20,15 @@
 use super::policy::Need;
 use super::process::Finished;
 use super::{compiler, programs, text};
+use crate::kernels::table::Choice;
 
 /// What a script's directives say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Directives {
     /// What the machine must have.
     pub needs: Vec<Need>,
-    /// The kernels of virtual machines to run on, by the names of their rows; `all` for every one.
-    pub kernels: Vec<String>,
+    /// The kernels of virtual machines to run on.
+    pub kernels: Vec<Choice>,
     /// Options of the compiler.
     pub compile: Vec<String>,
     /// The runs of the tool, in order.
@@ -139,7 +140,9 @@ fn parse(text: &str) -> Result<Directives, String> {
             }
             "compile" => directives.compile.extend(words(value)),
             "kernels" => {
-                directives.kernels.extend(value.split(',').map(|name| name.trim().to_owned()));
+                for word in value.split(',') {
+                    directives.kernels.push(Choice::parse(word.trim())?);
+                }
             }
             "shell" => directives.runs.push(Run { shell: Some(value.to_owned()), ..Run::default() }),
             "run" => directives.runs.push(Run { arguments: words(value), ..Run::default() }),
