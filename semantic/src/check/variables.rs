@@ -3,7 +3,7 @@
 use btaot_frontend::{Code, Diagnostic, Span};
 
 use super::{Checker, Declared, VarState, written_name};
-use crate::program::{ExprKind, VarId};
+use crate::program::{Expr, ExprKind, Stmt, StmtKind, VarId};
 use crate::ty::{Ty, promote};
 use crate::value::{Checked, Stop, Value};
 
@@ -30,6 +30,22 @@ impl Checker<'_, '_> {
             scope.push((name.to_owned(), id));
         }
         id
+    }
+
+    /// Keeps a value in a variable that no script can name, so that it may be used more than once: what is to run
+    /// first, and the value.
+    pub(super) fn held(&mut self, value: Expr, place: Span) -> (Stmt, Expr) {
+        let location = value.location;
+        let id = self.declare(" held", place);
+        let ty = Ty::from(value.ty.clone());
+        let state = self.state(id);
+        if state.ty.as_ref() != Some(&ty) {
+            state.ty = Some(ty);
+            self.changed = true;
+        }
+        self.body.variables[id.0 as usize].assigned = true;
+        let again = Expr { kind: ExprKind::Variable(id), ty: value.ty.clone(), location };
+        (Stmt { kind: StmtKind::SetVariable { variable: id, value }, location }, again)
     }
 
     /// The variable that an assignment is to; the first one declares it.

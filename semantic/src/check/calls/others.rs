@@ -217,15 +217,7 @@ impl Checker<'_, '_> {
         let (id, key) = self.map_access(name, Some(std::slice::from_ref(key)), map.span)?;
         let key = key.ok_or(Stop::Reported)?;
         let location = self.location(span);
-        let found = self.declare(" key", map.span);
-        let state = self.state(found);
-        let key_ty = Ty::from(key.ty.clone());
-        if state.ty.as_ref() != Some(&key_ty) {
-            state.ty = Some(key_ty);
-            self.changed = true;
-        }
-        self.body.variables[found.0 as usize].assigned = true;
-        let again = Expr { kind: ExprKind::Variable(found), ty: key.ty.clone(), location };
+        let (keep, again) = self.held(key, map.span);
         let value = self.map_entry(name, id, Some(again.clone()), span)?;
         self.refuse_unstorable(&value.ty, span, "a variable")?;
         let target = self.find_or_declare(variable, result.span);
@@ -240,10 +232,8 @@ impl Checker<'_, '_> {
         let has = Expr { kind: ExprKind::HasKey { map: id, key: Box::new(again) }, ty: Type::Bool, location };
         let at = |kind| Stmt { kind, location };
         let read = at(StmtKind::SetVariable { variable: target, value });
-        let statements = vec![
-            at(StmtKind::SetVariable { variable: found, value: key }),
-            at(StmtKind::If { condition: has.clone(), then: vec![read], otherwise: Vec::new() }),
-        ];
+        let statements =
+            vec![keep, at(StmtKind::If { condition: has.clone(), then: vec![read], otherwise: Vec::new() })];
         Ok(Value::new(Ty::BOOL, ExprKind::Block { statements, value: Box::new(has) }, location))
     }
 }

@@ -3,8 +3,8 @@
 use btaot_abi::constants::StrSource;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
-use super::super::{Checker, convert::converted};
-use crate::program::{Expr, ExprKind};
+use super::super::{Checker, convert::converted, ops::binary_kind};
+use crate::program::{BinaryOp, Expr, ExprKind};
 use crate::ty::Ty;
 use crate::types::{Space, Type};
 use crate::value::{Checked, Literal, Stop, Value};
@@ -29,12 +29,10 @@ impl Checker<'_, '_> {
         if let ast::ExprKind::Positional(number) = argument.kind {
             return self.positional_text(number, length, span);
         }
-        if let ast::ExprKind::Binary { op: ast::BinaryOp::Add, left, .. } = &argument.kind
-            && matches!(left.kind, ast::ExprKind::Positional(_))
+        if let ast::ExprKind::Binary { op: ast::BinaryOp::Add, left, right, .. } = &argument.kind
+            && let ast::ExprKind::Positional(number) = left.kind
         {
-            self.expr(argument)?;
-            self.later(span, "a part of a positional parameter");
-            return Ok(self.placeholder(Ty::Plain(Type::Str(self.settings.config.max_strlen)), span));
+            return self.rest_of_positional(number, right, length, span);
         }
         let value = self.expr(argument)?;
         if let Some(text) = literal_text(&value)
@@ -100,6 +98,54 @@ impl Checker<'_, '_> {
         let kind = ExprKind::StrConstant(StrSource::Positional(number));
         let value = Value::new(Ty::Plain(Type::Str(room)), kind, self.location(span));
         self.shortened(value, room, length, span)
+    }
+
+    /// `str($N + skip)`: a parameter without its first bytes. Behind its end there is nothing: the slot's last byte is
+    /// always zero, so no distance leads out of it.
+    fn rest_of_positional(
+        &mut self,
+        number: u32,
+        skip: &ast::Expr,
+        length: Length,
+        span: Span,
+    ) -> Checked<Value> {
+        let distance = self.expr(skip)?;
+        if !distance.ty.is_integer() {
+            let message =
+                format!("a parameter is cut by a number of bytes, not `{}`", self.show(&distance.ty));
+            return self.bad_argument_of(span, skip.span, message);
+        }
+        let known = distance.known_int();
+        let distance = self.as_address(distance).ok_or(Stop::Reported)?;
+        let whole = self.positional_text(number, Length::Room, span)?;
+        let room = self.settings.config.max_strlen;
+        let last = u64::from(room.saturating_sub(1));
+        let location = self.location(span);
+        let part = |kind| Expr { kind, ty: Type::U64, location };
+        let mut statements = Vec::new();
+        let skipped = if let Some(known) = known {
+            part(ExprKind::Int(known.min(last)))
+        } else {
+            let (keep, kept) = self.held(distance, skip.span);
+            statements.push(keep);
+            let inside = binary_kind(BinaryOp::Less, kept.clone(), part(ExprKind::Int(last)));
+            part(ExprKind::Ternary {
+                condition: Box::new(Expr { kind: inside, ty: Type::Bool, location }),
+                then: Box::new(kept),
+                otherwise: Box::new(part(ExprKind::Int(last))),
+            })
+        };
+        let ty = Type::Pointer { to: Box::new(whole.expr.ty.clone()), space: Space::Kernel };
+        let start = Expr { kind: ExprKind::AddressOf(Box::new(whole.expr)), ty, location };
+        let address = part(binary_kind(BinaryOp::Add, converted(start, Type::U64), skipped));
+        let mut value = self.read_text(address, Space::Kernel, length, room, span)?;
+        if !statements.is_empty() {
+            value.expr.kind = ExprKind::Block {
+                statements,
+                value: Box::new(Expr { kind: value.expr.kind, ty: value.expr.ty.clone(), location }),
+            };
+        }
+        Ok(value)
     }
 
     /// A text that is at hand, cut to a length.
