@@ -36,6 +36,8 @@ pub struct Script {
     pub config: Option<Config>,
     /// Top-level `import "…";`.
     pub imports: Vec<Import>,
+    /// Imports that stand inside blocks.
+    pub inner_imports: Vec<Import>,
     /// C code that imports bring.
     pub c_imports: Vec<CImport>,
     /// `let @m = hash(5);`

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 pub use files::{Entry, EntryKind, Files, NoFiles};
 
-use crate::ast::{CImport, CItem, Import, Script};
+use btaot_grammar::vocabulary::ConfigKey;
+
+use crate::ast::{CImport, CItem, ConfigValue, Import, Script};
 use crate::cdef::redefinitions;
 use crate::diagnostic::{Code, Diagnostic, Severity, unfold};
 use crate::expand::expand;
@@ -51,6 +53,7 @@ pub fn load(
         seen: files.look(path).map(|entry| entry.identity).into_iter().collect(),
         depth: 0,
         imports: 0,
+        follows_inner: admits_inner_imports(&script),
         diagnostics: Vec::new(),
     };
     let folder = loader.root.clone();
@@ -78,6 +81,8 @@ struct Loader<'s> {
     depth: usize,
     /// Imports so far.
     imports: usize,
+    /// The script's settings admit imports inside blocks. Those of a script that does not are refused by the checker.
+    follows_inner: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -86,13 +91,19 @@ impl Loader<'_> {
     fn with_imports(&mut self, script: Script, folder: &Path) -> Script {
         let mut whole = Script::default();
         for import in &script.imports {
-            self.import(import, folder, &mut whole);
+            self.import(import, folder, false, &mut whole);
+        }
+        if self.follows_inner {
+            for import in &script.inner_imports {
+                self.import(import, folder, true, &mut whole);
+            }
         }
         append(&mut whole, script);
         whole
     }
 
-    fn import(&mut self, import: &Import, folder: &Path, whole: &mut Script) {
+    /// `inner`: it stands inside a block, and so can bring types and C code only.
+    fn import(&mut self, import: &Import, folder: &Path, inner: bool, whole: &mut Script) {
         self.imports += 1;
         if self.imports > MAX_FILES {
             if self.imports == MAX_FILES + 1 {
@@ -101,6 +112,12 @@ impl Loader<'_> {
             return;
         }
         match self.resolve(import, folder) {
+            Ok(found) if inner && found.iter().any(|file| file.kind == Kind::Script) => {
+                let message = "an import inside a block brings types and C code, and no scripts";
+                let error = Diagnostic::error(Code::BadImport, import.span, message)
+                    .with_secondary(import.path_span, "this is a script, or a folder with one");
+                self.diagnostics.push(error.with_hint("import it at the top of the script"));
+            }
             Ok(found) => found.into_iter().for_each(|file| self.file(file, import.span, whole)),
             Err(problem) => self.diagnostics.push(*problem),
         }
@@ -169,6 +186,21 @@ impl Loader<'_> {
     }
 }
 
+/// Whether a script's settings admit imports inside blocks.
+fn admits_inner_imports(script: &Script) -> bool {
+    let entries = script.config.iter().flat_map(|config| &config.entries);
+    entries.into_iter().any(|entry| {
+        let is_it = ConfigKey::lookup(&entry.key.text)
+            .is_some_and(|(key, _)| key == ConfigKey::UnstableImportStatement);
+        let word = match &entry.value {
+            ConfigValue::Word(word) => word.as_bytes(),
+            ConfigValue::Str(text) => text,
+            _ => return false,
+        };
+        is_it && matches!(word, b"enable" | b"warn")
+    })
+}
+
 /// Whether a header needs no C compiler.
 fn only_definitions(header: &Script) -> bool {
     let includes = header.c_items.iter().any(|item| matches!(item, CItem::Include { .. }));
@@ -181,6 +213,7 @@ fn append(whole: &mut Script, script: Script) {
     whole.c_items.extend(script.c_items);
     whole.config = whole.config.take().or(script.config);
     whole.imports.extend(script.imports);
+    whole.inner_imports.extend(script.inner_imports);
     whole.c_imports.extend(script.c_imports);
     whole.map_declarations.extend(script.map_declarations);
     whole.macros.extend(script.macros);

@@ -65,7 +65,11 @@ impl Builder<'_> {
             }
             Rule::jump => self.jump(pair),
             Rule::r#let => self.declaration(pair),
-            Rule::statement_import => StmtKind::Import(self.import(pair)),
+            Rule::statement_import => {
+                let import = self.import(pair);
+                self.script.inner_imports.push(import.clone());
+                StmtKind::Import(import)
+            }
             _ => unexpected(&pair),
         };
         block.statements.push(Stmt { kind, span });

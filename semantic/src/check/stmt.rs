@@ -99,10 +99,8 @@ impl Checker<'_, '_> {
                 let message = "an import inside a block is not stable";
                 let error = Diagnostic::error(Code::UnstableFeature, span, message);
                 let _: Checked<()> = self.fail(error.with_hint("import at the top of the script"));
-                return;
             }
         }
-        self.later(span, "an import inside a block");
     }
 
     pub(super) fn push(&self, out: &mut Vec<Stmt>, kind: StmtKind, span: Span) {
