@@ -1,11 +1,15 @@
 //! Places: fields, elements and what pointers point to.
 
+use std::collections::BTreeSet;
+
+use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 use btaot_grammar::vocabulary::{Builtin, ProbeKind};
 
 use super::Checker;
 use super::convert::{converted, field_of};
 use super::pointers::product;
+use super::variables::storable;
 use crate::probes::did_you_mean;
 use crate::program::{BinaryOp, EventValue, Expr, ExprKind};
 use crate::structs::TracepointFault;
@@ -245,6 +249,29 @@ impl Checker<'_, '_> {
         let is_syscall = self.body.events.iter().all(|(category, _)| &category[..] == b"syscalls");
         let space = if is_syscall { Space::User } else { Space::Kernel };
         Ok(Value::new(Ty::from(ty).in_default_space(space), member, location))
+    }
+
+    /// `args` of tracepoints as a whole: a record of all fields that programs may read, in the order of the event's
+    /// own.
+    pub(super) fn whole_record(&mut self, span: Span) -> Checked<Value> {
+        let id = self.catalog.tracepoint(&self.body.events.clone());
+        let mut names = self.catalog.field_names(id);
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        if names.is_empty() {
+            let message = "no tracepoint of this clause is known here, so its fields are not either";
+            let hint = "compile on a machine that has it, as root if tracefs is not readable";
+            return self.fail(Diagnostic::error(Code::MissingTypeInformation, span, message).with_hint(hint));
+        }
+        let mut types = Vec::with_capacity(names.len());
+        let mut parts = Vec::with_capacity(names.len());
+        for text in names {
+            let name = Bytes::from(text.as_str());
+            let value = self.argument_field(span, &ast::Name { text, span }, span)?;
+            types.push((name, storable(&value.ty)));
+            parts.push(value.expr);
+        }
+        Ok(Value::new(Ty::Record(types), ExprKind::Aggregate(parts), self.location(span)))
     }
 
     fn bad_argument<T>(

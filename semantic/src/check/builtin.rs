@@ -63,11 +63,7 @@ impl Checker<'_, '_> {
                 let kind = ExprKind::IntConstant(IntSource::ChildPid);
                 Ok(Value::new(Ty::U64, kind, self.location(span)))
             }
-            Builtin::Args if self.body.kinds.contains(&ProbeKind::Tracepoint) => {
-                self.later(span, "`args` as a whole");
-                let id = self.catalog.tracepoint(&self.body.events.clone());
-                Ok(self.placeholder(Ty::Plain(Type::Struct(id)), span))
-            }
+            Builtin::Args if self.body.kinds.contains(&ProbeKind::Tracepoint) => self.whole_record(span),
             Builtin::Args => self.function_arguments(span),
             Builtin::StackArg(number) => {
                 let message = format!("`sarg{number}` was removed from the language");
@@ -199,20 +195,28 @@ impl Checker<'_, '_> {
 
     /// `ctx`: what the kernel gives the program.
     fn raw_context(&mut self, span: Span) -> Checked<Value> {
-        let name = match self.body.kinds.first() {
+        let (name, space) = match self.body.kinds.first() {
             Some(ProbeKind::Profile | ProbeKind::Software | ProbeKind::Hardware | ProbeKind::Watchpoint) => {
-                Some("bpf_perf_event_data")
+                ("bpf_perf_event_data", Space::Context)
             }
+            // The kernel's own record of the registers, which lies in its memory like everything else.
             Some(
                 ProbeKind::Kprobe
                 | ProbeKind::Kretprobe
                 | ProbeKind::Uprobe
                 | ProbeKind::Uretprobe
                 | ProbeKind::Usdt,
-            ) => Some("pt_regs"),
-            _ => self.body.iterator.as_deref(),
+            ) => ("pt_regs", Space::Kernel),
+            _ => return self.iterator_context(span),
         };
-        let name = name.map(str::to_owned);
+        let to = self.catalog.tagged(ast::Tag::Struct, name).unwrap_or(Type::Void);
+        let ty = Ty::Plain(Type::Pointer { to: Box::new(to), space });
+        Ok(Value::new(ty, ExprKind::Event(EventValue::Context), self.location(span)))
+    }
+
+    /// `ctx` of an iterator.
+    fn iterator_context(&mut self, span: Span) -> Checked<Value> {
+        let name = self.body.iterator.clone();
         let to = name.and_then(|name| self.catalog.tagged(ast::Tag::Struct, &name)).unwrap_or(Type::Void);
         self.later(span, "`ctx`");
         Ok(self.placeholder(Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Context }), span))
