@@ -101,6 +101,7 @@ fn defaults() -> Config {
         ring_pages: None,
         max_cat_bytes: 10_240,
         missing_probes: MissingProbes::default(),
+        license: Bytes::from("GPL"),
     }
 }
 
@@ -121,8 +122,9 @@ fn apply(
         diagnostics.push(Diagnostic::warning(Code::Deprecated, span, message));
     }
     let setting = check(key, entry)?;
-    if let Some(setting) = &setting {
-        settings.values.insert(key, literal_of(key, setting));
+    let literal = setting.as_ref().map(|setting| literal_of(key, setting));
+    if let Some(literal) = &literal {
+        settings.values.insert(key, literal.clone());
     }
     let config = &mut settings.config;
     match (key, setting) {
@@ -132,8 +134,12 @@ fn apply(
             | ConfigKey::UnstableTseries
             | ConfigKey::UnstableTypeinfo,
             Some(_),
-        )
-        | (ConfigKey::License, Some(Setting::Choice(0))) => {}
+        ) => {}
+        (ConfigKey::License, Some(_)) => {
+            if let Some(Literal::Str(license)) = literal {
+                config.license = license.into();
+            }
+        }
         (ConfigKey::ShowDebugInfo, Some(Setting::Boolean(true))) => {}
         (ConfigKey::MaxStrlen, Some(Setting::Integer(size))) => {
             config.max_strlen = in_range(entry, size, 1, u64::from(u32::MAX))?;

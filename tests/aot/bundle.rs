@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         ("truncated_tool_is_refused", &[], truncated_tool_is_refused),
         ("tool_for_another_machine_is_refused", &[], tool_for_another_machine_is_refused),
         ("inspect_shows_the_tables", &[], inspect_shows_the_tables),
+        ("licence_is_the_settings", &[Need::Program("readelf")], licence_is_the_settings),
         (
             "extracted_object_loads_with_bpftool",
             &[Need::KernelBtf, Need::Program("bpftool")],
@@ -190,6 +191,22 @@ fn extracted_object_loads_with_bpftool(folder: &Path) -> Checked {
     let programs: Vec<Value> = shown.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     if programs.is_empty() || programs.iter().any(|program| program["btf_id"].as_u64().is_none()) {
         return Err(format!("programs without BTF:\n{}", shown.stdout).into());
+    }
+    Ok(())
+}
+
+fn licence_is_the_settings(folder: &Path) -> Checked {
+    for (config, expected) in [("", "GPL"), ("config = { license = \"Dual BSD/GPL\" }", "Dual BSD/GPL")] {
+        let tool = compile_text(&format!("{config} begin {{ @ = comm; exit(); }}"), folder, "tool")?;
+        let object = folder.join("object.o");
+        process::run(btaot().arg("inspect").arg(&tool).args(["--extract", "bpf"]).arg(&object))?
+            .expect_code(0)?;
+        let dump = process::run(Command::new("readelf").args(["-p", "license"]).arg(&object))?;
+        let line = dump.stdout.lines().find_map(|line| line.trim().strip_prefix("[     0]"));
+        if line.map(str::trim) != Some(expected) {
+            return Err(format!("{expected:?} is wanted, and the object has\n{}", dump.stdout).into());
+        }
+        process::run(&mut Command::new(&tool))?.expect_code(0)?;
     }
     Ok(())
 }

@@ -393,11 +393,12 @@ impl<'a, 'c> Unit<'a, 'c> {
         if !self.data.contains_key(GLOBALS_SECTION) {
             self.state.globals = Globals::default();
         }
-        let license = self.context.const_string(b"GPL", true);
+        let text = &self.program.config.license;
+        let license = self.context.const_string(text, true);
         let global = self.module.add_global(license.get_type(), None, "LICENSE");
         global.set_initializer(&license);
         global.set_section(Some("license"));
-        let ty = self.debug.array(self.debug.char(), 1, 4);
+        let ty = self.debug.array(self.debug.char(), 1, text.len() as u32 + 1);
         self.debug.global(global, "LICENSE", ty);
     }
 

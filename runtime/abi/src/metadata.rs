@@ -86,6 +86,8 @@ pub struct Config {
     pub ring_pages: Option<u32>,
     /// What to do with attach points that match nothing on the target.
     pub missing_probes: MissingProbes,
+    /// The licence that the programs state to the kernel, which keeps some helpers for compatible ones.
+    pub license: Bytes,
 }
 
 /// Policy for attach points without a match.

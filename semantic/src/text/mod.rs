@@ -50,12 +50,13 @@ fn config(config: &Config, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         demangle,
         ring_pages,
         missing_probes,
+        license,
     } = config;
     writeln!(f, "config max_strlen={max_strlen} max_map_keys={max_map_keys} trailer={str_trunc_trailer:?}")?;
     writeln!(
         f,
         "config print_maps_on_exit={print_maps_on_exit} demangle={demangle} missing_probes={missing_probes:?} \
-         max_cat_bytes={max_cat_bytes}"
+         max_cat_bytes={max_cat_bytes} license={license:?}"
     )?;
     match ring_pages {
         Some(pages) => writeln!(f, "config ring_pages={pages}"),

@@ -25,6 +25,7 @@ pub fn config() -> Config {
         ring_pages: None,
         max_cat_bytes: 10_240,
         missing_probes: MissingProbes::Error,
+        license: Bytes::from("GPL"),
     }
 }
 

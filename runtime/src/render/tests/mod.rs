@@ -58,6 +58,7 @@ fn metadata() -> Metadata {
             ring_pages: None,
             max_cat_bytes: 10_240,
             missing_probes: MissingProbes::Error,
+            license: btaot_abi::Bytes::from("GPL"),
         },
         features: Vec::new(),
         positional: 0,
