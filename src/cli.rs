@@ -9,6 +9,7 @@ use btaot_grammar::manual;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 
+use crate::exec_cli::Exec;
 use crate::native_cli::{Build, Run};
 
 /// Compile a bpftrace-language script into one static executable that traces any Linux host.
@@ -39,6 +40,8 @@ Exit code: 0 when done, 1 when the script is rejected or a file cannot be used."
 /// What else btaot does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Compile a script in memory and run it at once
+    Exec(Box<Exec>),
     /// Show what a tool carries
     Inspect(Inspect),
     /// Compile an eBPF object into native objects

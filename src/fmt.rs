@@ -10,10 +10,10 @@ use btaot_frontend::Sources;
 use btaot_frontend::format::{FormatError, format};
 
 use crate::cli::Fmt;
-use crate::compile::report;
 use crate::failure::Failure;
 use crate::input::{self, Outcome, each};
 use crate::output;
+use crate::pipeline::report;
 
 /// Runs the subcommand. A file that cannot be formatted does not keep others from it.
 pub fn run(arguments: &Fmt) -> ExitCode {

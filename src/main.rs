@@ -7,6 +7,8 @@ mod cli;
 mod compile;
 mod completions;
 mod ebpf;
+mod exec;
+mod exec_cli;
 mod explain;
 mod failure;
 mod files;
@@ -17,8 +19,12 @@ mod input;
 mod inspect;
 mod native_cli;
 mod output;
+mod pipeline;
 mod run_cmd;
 
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,8 +33,21 @@ use cli::{Cli, Command};
 /// The executable that is copied into every tool; the build script makes it.
 const SHIM: &[u8] = include_bytes!(env!("BTAOT_SHIM"));
 
+/// The name of a link to this program that means `btaot exec`.
+const REFERENCE: &str = "bpftrace";
+
+/// The command line. A first line `#!/usr/bin/env bpftrace` finds btaot through a link of that name.
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = env::args_os().collect();
+    let called = words.first().and_then(|word| Path::new(word).file_name());
+    if called.is_some_and(|name| name == REFERENCE) {
+        words.insert(1, "exec".into());
+    }
+    words
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(words()) {
         Ok(cli) => cli,
         // Help and version are no mistakes; they arrive here too.
         Err(message) => {
@@ -39,6 +58,7 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
+        Some(Command::Exec(arguments)) => exec::run(&arguments),
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         Some(Command::Build(arguments)) => build_cmd::run(&arguments),
         Some(Command::Run(arguments)) => run_cmd::run(&arguments),

@@ -21,6 +21,7 @@ Options:
   -q            do not report that the probes are attached
   --no-warnings do not show warnings, the script's own neither
   -v            report numbers and sizes of programs and maps
+  --dry-run     attach all probes, and end
   -h, --help    print this help
   -V, --version print the version of the compiler
   --info        print what is in this tool and what this kernel offers to it

@@ -104,6 +104,11 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
         waiter,
         state,
     };
+    if options.dry_run {
+        run.attach(options)?;
+        run.state.renderer.flush()?;
+        return Ok(0);
+    }
     run.start(options)?;
     let mut passed = true;
     match options.mode {
@@ -169,6 +174,18 @@ impl Run<'_> {
         self.session
             .run_all(|place| matches!(place, Place::Begin))
             .map_err(system("running a BEGIN program"))?;
+        self.attach(options)?;
+        self.watch().map_err(system("waiting for events"))?;
+        if let (Some(child), Some(_)) = (&self.session.child, &self.process_watch) {
+            self.state.renderer.names().watch_child(child.handle().pid());
+        }
+        self.session.release_child()?;
+        self.look_at_process();
+        Ok(())
+    }
+
+    /// Attaches, and says so.
+    fn attach(&mut self, options: &Options) -> Result<(), RunError> {
         let attached = self.session.attach()?;
         let warnings = std::mem::take(&mut self.session.warnings);
         for warning in warnings.into_iter().filter(|_| !options.no_warnings) {
@@ -180,12 +197,6 @@ impl Run<'_> {
         if !options.quiet {
             self.state.renderer.attached(attached as u64)?;
         }
-        self.watch().map_err(system("waiting for events"))?;
-        if let (Some(child), Some(_)) = (&self.session.child, &self.process_watch) {
-            self.state.renderer.names().watch_child(child.handle().pid());
-        }
-        self.session.release_child()?;
-        self.look_at_process();
         Ok(())
     }
 

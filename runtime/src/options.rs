@@ -55,6 +55,8 @@ pub struct Options {
     pub quiet: bool,
     /// `--no-warnings`: do not show warnings.
     pub no_warnings: bool,
+    /// `--dry-run`: end when all probes are attached.
+    pub dry_run: bool,
     /// `--test` and `--bench`: what is run.
     pub mode: Mode,
     /// `-v`: say more.

@@ -80,6 +80,7 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
             b"--no-warnings" => options.no_warnings = true,
             b"--test" => options.mode = Mode::Test,
             b"--bench" => options.mode = Mode::Bench,
+            b"--dry-run" => options.dry_run = true,
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {
                 short(&mut options, *letter, rest, &mut words)?;

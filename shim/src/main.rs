@@ -8,11 +8,14 @@ use std::{env, io};
 
 use args::Request;
 use btaot_runtime::bundle::own_script;
+use btaot_runtime::sys::process::take_name;
 use btaot_runtime::{describe, life};
 
 fn main() -> ExitCode {
     let mut words = env::args_os();
-    let name = words.next().map_or_else(|| "tool".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name = words.next().unwrap_or_else(|| "tool".into());
+    take_name(&name);
+    let name = name.to_string_lossy();
     let script = match own_script() {
         Ok(script) => script,
         Err(error) => return fail(&error.to_string(), 1),

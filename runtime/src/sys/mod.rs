@@ -8,6 +8,7 @@ pub mod image;
 pub mod machine;
 pub mod map;
 pub mod mapping;
+pub mod memory_file;
 pub mod perf;
 pub mod poll;
 pub mod process;

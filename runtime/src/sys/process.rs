@@ -140,6 +140,25 @@ fn take_signals() -> io::Result<()> {
     Ok(())
 }
 
+/// Gives this process the name that it was called by, when it has none: the kernel names a process after its file, and a
+/// program that was executed from memory has no path.
+pub fn take_name(called: &OsStr) {
+    // SAFETY: the kernel gives every program the address of the path that it was executed by, which ends with NUL; it may
+    // be absent, which is a null pointer.
+    let path = unsafe { libc::getauxval(libc::AT_EXECFN) as *const libc::c_char };
+    if path.is_null() {
+        return;
+    }
+    // SAFETY: as above, and it is not null.
+    let path = unsafe { std::ffi::CStr::from_ptr(path) };
+    let name = called.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let Ok(name) = CString::new(name) else { return };
+    if path.to_bytes().starts_with(b"/dev/fd/") {
+        // SAFETY: the name ends with NUL; the kernel takes its first 15 bytes.
+        unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    }
+}
+
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
     // SAFETY: the array has room for the two descriptors.
