@@ -21,7 +21,9 @@ bpftool            counts instructions, loads the extracted object, shows that m
 clang-19           compiles C to eBPF: objects that the loader and the native back end are tested with
 busybox-static     the user land of the test machines
 qemu-system-x86    boots other kernels without touching this one
-python3            the benchmark
+python3            the benchmark, and workloads of the examples
+openssl            a certificate for the example that shows TLS plaintext
+procps             ps: finds the shell whose lines are shown
 gcc-aarch64-linux-gnu links native code for aarch64 in the tests
 libc6-dev-arm64-cross  the C library for it
 qemu-user-static   runs it

@@ -9,6 +9,7 @@
 //! | [`format`] | scripts before and after formatting: the same program |
 //! | [`golden`] | a script in `tests/golden/` and the text of its stages |
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
+//! | [`examples`] | a script of `examples/` and a workload that makes it print |
 //! | [`peer`] | a program and what the reference implementation made of it |
 //! | [`user`] | the same programs in the tool's own process, without privileges |
 //! | [`verdicts`] | what is accepted and what is rejected, and where, beside the reference |
@@ -22,6 +23,7 @@
 
 mod aot;
 mod classic;
+mod examples;
 mod format;
 mod fuzz;
 mod golden;
@@ -49,6 +51,7 @@ fn main() {
         fuzz::trials(),
         golden::trials(),
         run::trials(),
+        examples::trials(),
         peer::trials(),
         user::trials(),
         verdicts::trials(),

@@ -28,7 +28,8 @@ pub fn tool(script: &Path) -> Result<PathBuf, String> {
 fn compile(script: &Path) -> Result<PathBuf, String> {
     let text = std::fs::read_to_string(script).map_err(|error| error.to_string())?;
     let file = script.file_name().unwrap_or_default();
-    let folder = scratch::folder(&format!("scripts::{}", file.to_string_lossy()))
+    let home = script.parent().and_then(Path::file_name).unwrap_or_default();
+    let folder = scratch::folder(&format!("scripts::{}::{}", home.to_string_lossy(), file.to_string_lossy()))
         .map_err(|error| error.to_string())?;
     // The file keeps its name: diagnostics at run time show it.
     let copy = folder.join(file);

@@ -15,4 +15,6 @@ mod stderr;
 pub use inkwell::basic_block::BasicBlock as Block;
 pub use inkwell::context::Context;
 pub use inkwell::module::Module;
-pub use inkwell::values::{FunctionValue as Function, IntValue as Int, PointerValue as Ptr};
+pub use inkwell::values::{
+    BasicValueEnum as AnyValue, FunctionValue as Function, IntValue as Int, PointerValue as Ptr,
+};

@@ -54,7 +54,14 @@ impl Checker<'_, '_> {
             }
             _ => {}
         }
-        if !fits(&value.ty, to) && !matches!(value.ty, Ty::Aggregate(_)) {
+        let same_value = match value.expr.kind {
+            ExprKind::Int(number) => int_fits(number, int),
+            ExprKind::Enumerator { value: number, .. } => {
+                number >= 0 && int_fits(number.cast_unsigned(), int)
+            }
+            _ => false,
+        };
+        if !same_value && !fits(&value.ty, to) && !matches!(value.ty, Ty::Aggregate(_)) {
             let message = format!(
                 "a value of type `{}` becomes `{}` here and may change",
                 self.show(&value.ty),

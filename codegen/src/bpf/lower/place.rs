@@ -9,7 +9,7 @@ use super::{Home, Lower};
 use crate::bpf::core::{FieldInfo, Path, type_size};
 use crate::bpf::error::Result;
 use crate::llvm::ir::{Compare, Likely};
-use crate::llvm::{Int, Ptr};
+use crate::llvm::{AnyValue, Int, Ptr};
 
 /// How a place is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,16 +140,24 @@ impl<'c> Lower<'_, '_, 'c> {
         Ok(Place { pointer, reach: base.reach, align: 1, path: Some((path, root)) })
     }
 
-    /// The address of a member, at the offset that the target's BTF tells. The pass-through keeps
-    /// LLVM from moving the addition away from the access, into which it is folded.
+    /// The address of a member, at the offset that the target's BTF tells.
     fn relocated(&mut self, root: Ptr<'c>, path: &Path) -> Ptr<'c> {
         let ir = self.ir;
         let offset = self.unit.member_relocation(path, FieldInfo::ByteOffset);
         let member = ir.offset_by(root, ir.load(64, offset, 8));
-        let sequence = ir.i32(self.unit.core.next_sequence());
-        let types = [member.into(), member.into()];
-        let arguments = [sequence.into(), member.into()];
-        ir.intrinsic(self.unit.module, "llvm.bpf.passthrough", &types, &arguments).into_pointer_value()
+        self.pass(member.into()).into_pointer_value()
+    }
+
+    /// The same value, which LLVM does not see through. It keeps an addition beside the access into which it is folded,
+    /// and accesses of two branches apart: the verifier takes no load from the context at an offset that a branch chose.
+    pub(super) fn pass(&mut self, value: AnyValue<'c>) -> AnyValue<'c> {
+        let sequence = self.ir.i32(self.unit.core.next_sequence());
+        self.ir.intrinsic(
+            self.unit.module,
+            "llvm.bpf.passthrough",
+            &[value, value],
+            &[sequence.into(), value],
+        )
     }
 
     fn element(&mut self, base: &Expr, index: &Expr) -> Result<Place<'c>> {

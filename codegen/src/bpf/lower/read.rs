@@ -91,7 +91,7 @@ impl<'c> Lower<'_, '_, 'c> {
             Reach::Direct => ir.load(size * 8, place.pointer, size.min(place.align)),
             // The kernel only takes loads at multiples of their size, which is how it lays
             // contexts out.
-            Reach::Context => ir.load(size * 8, place.pointer, size),
+            Reach::Context => self.pass(ir.load(size * 8, place.pointer, size).into()).into_int_value(),
             Reach::Kernel | Reach::User => {
                 let copy = self.temporary(size);
                 self.read_far(copy, place, size);

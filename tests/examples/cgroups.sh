@@ -1,0 +1,3 @@
+python 'import os
+for n in range(500): os.getppid()'
+expect '/.* [0-9]{3,}$'

@@ -1,0 +1,6 @@
+options=--comm=sleep
+beside sleep 0.3
+expect '^@microseconds\[sleep, *$'
+expect 'nanosleep'
+# 300 ms, and what a busy machine adds.
+expect '^\]: (29|3[0-9]|4[0-9])[0-9]{4}$'

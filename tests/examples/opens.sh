@@ -1,0 +1,5 @@
+trace -c '/bin/cat /etc/hostname /no/such/file'
+expect '^cat +[0-9]+ +3 /etc/hostname$'
+expect '^cat +[0-9]+ +-2 /no/such/file$'
+expect '^@opened\[failed\]: [0-9]+$'
+refuse '^@file'

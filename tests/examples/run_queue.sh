@@ -1,0 +1,4 @@
+options=--comm=sleep
+beside sleep 0.1
+expect '^@microseconds:'
+refuse '^@ready'

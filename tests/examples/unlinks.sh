@@ -1,0 +1,3 @@
+touch victim
+trace -c "/bin/rm victim"
+expect '^[0-9]+ +rm +victim$'
