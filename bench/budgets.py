@@ -170,9 +170,9 @@ def measure_tools(table, options, folder):
 
 
 def bench(options, results, compiler, tracer):
-    """Runs bench.py; gives what it measured, by script."""
+    """Runs bench.py once; gives what it measured, by script."""
     names = ",".join(["0-empty", *SCRIPTS])
-    command = [HERE + "/bench.py", "--runs", str(options.runs), "--calls", str(options.calls), "--only", names,
+    command = [HERE + "/bench.py", "--runs", "1", "--calls", str(options.calls), "--only", names,
                "--json", results, "--compile", compiler, "--", *tracer]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     with open(results) as file:
@@ -183,23 +183,27 @@ def bench(options, results, compiler, tracer):
     return measured
 
 
-def cost(measured, name, calls):
-    """Net ns per event inside BPF: the run least disturbed by others, less that of the empty program, which every
-    program of the script pays once."""
-    def once(script):
-        runs = [[program for program in run["progs"] if program["cnt"] >= calls] for run in measured[script]["on"]]
-        return min(sum(program["ns"] / program["cnt"] for program in run) for run in runs)
-    return once(name) - once("0-empty")
+def cost(rounds, name, calls):
+    """Net ns per event inside BPF: of the rounds that which others disturbed least. The empty program of the same round
+    is subtracted once, as in the peer's figures."""
+    def once(measured, script):
+        programs = [program for program in measured[script]["on"][0]["progs"] if program["cnt"] >= calls]
+        return sum(program["ns"] / program["cnt"] for program in programs)
+    return min(once(measured, name) - once(measured, "0-empty") for measured in rounds)
 
 
 def measure_events(table, options, folder):
-    ours = bench(options, folder + "/ours.json", os.path.abspath(options.btaot) + " {} -o {tool}", ["{tool}"])
+    compiler = os.path.abspath(options.btaot) + " {} -o {tool}"
     clang = "clang-19 -O2 -target bpf -mcpu=v3 -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu"
-    compiler = "%s/ref/compile.sh {} {tool} %s" % (HERE, clang)
-    hand = bench(options, folder + "/hand.json", compiler, [HERE + "/ref/run.py", "{tool}", "{target}"])
+    by_hand = "%s/ref/compile.sh {} {tool} %s" % (HERE, clang)
+    ours, hand = [], []
+    # In turns, so that both meet the same neighbours.
+    for _ in range(options.rounds):
+        ours.append(bench(options, folder + "/ours.json", compiler, ["{tool}"]))
+        hand.append(bench(options, folder + "/hand.json", by_hand, [HERE + "/ref/run.py", "{tool}", "{target}"]))
     for name, (peer, ratio, most, peer_instructions) in SCRIPTS.items():
         if most is not None:
-            instructions = sum(int(count) for count in ours[name]["insns"].split("+"))
+            instructions = sum(int(count) for count in ours[0][name]["insns"].split("+"))
             table.row("instructions after the verifier, " + name, most, instructions, "", peer_instructions)
         net, reference = cost(ours, name, options.calls), cost(hand, name, options.calls)
         table.row("net time per event inside BPF, " + name, ratio, net / peer, "of the peer's",
@@ -212,7 +216,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--btaot", required=True, help="the compiler to measure, an optimised build")
     parser.add_argument("--calls", type=int, default=100000, help="events per run")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each script, with and without the kernel's statistics")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of all scripts, ours and those by hand in turns")
     parser.add_argument("--repeat", type=int, default=10, help="runs of which the best CPU time counts")
     options = parser.parse_args()
     if os.geteuid() != 0:

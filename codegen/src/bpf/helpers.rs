@@ -56,6 +56,8 @@ pub enum Helper {
     GetNsCurrentPidTgid,
     /// Boot clock, ns.
     KtimeGetBootNs,
+    /// Copies a record into a ring buffer.
+    RingbufOutput,
     /// Opens a record of a ring buffer.
     RingbufReserve,
     /// Publishes a record.
@@ -118,6 +120,7 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::Jiffies64, "jiffies64", 118, (5, 6)),
     row(Helper::GetNsCurrentPidTgid, "get_ns_current_pid_tgid", 120, (5, 7)),
     row(Helper::KtimeGetBootNs, "ktime_get_boot_ns", 125, (5, 7)),
+    row(Helper::RingbufOutput, "ringbuf_output", 130, (5, 8)),
     row(Helper::RingbufReserve, "ringbuf_reserve", 131, (5, 8)),
     row(Helper::RingbufSubmit, "ringbuf_submit", 132, (5, 8)),
     row(Helper::RingbufQuery, "ringbuf_query", 134, (5, 8)),

@@ -159,12 +159,13 @@ impl<'c> Lower<'_, '_, 'c> {
         let ir = self.ir;
         let (mut rest, mut found) = (value, ir.i64(0));
         for step in [32u64, 16, 8, 4, 2, 1] {
-            let upper = ir.shr(rest, ir.i64(step));
-            let above = ir.is_nonzero(upper);
             let (take, join) = (self.open("upper"), self.open("halved"));
             let from = ir.here();
+            let above = ir.compare(Compare::UGE, rest, ir.i64(1 << step));
             ir.branch(above, take, join, Likely::Unknown);
             ir.at_end(take);
+            // One jump over both instructions. LLVM would make a jump over each of them, if it could look at them.
+            let upper = ir.opaque(ir.shr(rest, ir.i64(step)));
             let sum = ir.add(found, ir.i64(step));
             ir.jump(join);
             ir.at_end(join);

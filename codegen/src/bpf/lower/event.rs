@@ -7,6 +7,7 @@ use btaot_abi::metadata::Identity;
 use btaot_semantic::program::{Context, EventValue, Expr, ExprKind, Location};
 
 use super::read::Spot;
+use super::repeat::Entry;
 use super::{Fill, Lower};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
@@ -15,8 +16,9 @@ use crate::llvm::ir::Likely;
 use crate::llvm::{Int, Ptr};
 
 /// Values that were already fetched where the code being written can use them.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Known<'c> {
+    pub(super) entry: Option<Entry<'c>>,
     pid_tgid: Option<Int<'c>>,
     uid_gid: Option<Int<'c>>,
     cpu: Option<Int<'c>>,
@@ -75,7 +77,7 @@ pub fn note_use(expression: &Expr, uses: &mut Uses) {
 impl Known<'_> {
     /// Entering a branch: what was known before it.
     pub fn enter(&self) -> Self {
-        *self
+        self.clone()
     }
 
     /// Behind a branch: what was fetched inside it cannot be used.

@@ -82,6 +82,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let (head, inner, done) = (self.open("while"), self.open("do"), self.open("done"));
         self.ir.jump(head);
         self.ir.at_end(head);
+        self.forget_reads();
         let known = self.known.enter();
         let condition = self.condition(condition)?;
         self.ir.branch(condition, inner, done, Likely::Unknown);
@@ -157,6 +158,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let around = Around { next: self.open("next"), done: self.open("done") };
         ir.jump(head);
         ir.at_end(head);
+        self.forget_reads();
         let known = self.known.enter();
         let index = ir.load(64, counter, 8);
         ir.branch(ir.compare(Compare::ULT, index, ir.i64(rounds)), inner, around.done, Likely::Unknown);

@@ -76,6 +76,7 @@ impl<'c> Lower<'_, '_, 'c> {
             return Ok(());
         }
         let key = self.key(map, key, location)?;
+        self.forget_reads();
         let memory = if value.ty.is_scalar() {
             let number = self.scalar(value)?;
             let memory = self.temporary(layout.size());
@@ -120,6 +121,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let ir = self.ir;
         let key = self.key(map, key, location)?;
         let table = self.unit.user_map(map, location)?;
+        self.forget_reads();
         let first = self.lookup(table, key);
         let (missing, found, done) = (self.open("missing"), self.open("found"), self.open("changed"));
         let from = ir.here();
@@ -242,6 +244,9 @@ impl<'c> Lower<'_, '_, 'c> {
         if let Some((place, _)) = self.global(map) {
             return Ok(self.load_number(place, size, signed));
         }
+        if let Some(value) = key.and_then(|key| self.read_before(map, key)) {
+            return Ok(value);
+        }
         let found = self.find(map, key, location)?;
         let (load, join) = (self.open("load"), self.open("loaded"));
         let from = ir.here();
@@ -250,7 +255,11 @@ impl<'c> Lower<'_, '_, 'c> {
         let value = self.load_number(found, size, signed);
         ir.jump(join);
         ir.at_end(join);
-        Ok(ir.phi(&[(ir.i64(0), from), (value, load)]))
+        let value = ir.phi(&[(ir.i64(0), from), (value, load)]);
+        if let Some(key) = key {
+            self.remember(map, key, value);
+        }
+        Ok(value)
     }
 
     fn find(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<Ptr<'c>> {
@@ -309,6 +318,7 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let key = self.key(map, key, location)?;
         let table = self.unit.user_map(map, location)?;
+        self.forget_reads();
         self.checked(Helper::MapDeleteElem, &[table.into(), key.into()], location)
     }
 
@@ -331,6 +341,7 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let key = self.key(map, key, location)?;
         let table = self.unit.user_map(map, location)?;
+        self.forget_reads();
         let failed = self.helper(Helper::MapDeleteElem, &[table.into(), key.into()]);
         Ok(ir.zext(ir.eq(failed, ir.i64(0))))
     }

@@ -15,6 +15,7 @@ mod loops;
 mod map;
 mod place;
 mod read;
+mod repeat;
 mod scalar;
 mod scratch;
 mod send;
@@ -79,6 +80,8 @@ pub struct Lower<'u, 'a, 'c> {
     frame: Frame<'c>,
     variables: Vec<Option<Home<'c>>>,
     known: Known<'c>,
+    /// Writes to maps so far, in the order of the text.
+    writes: u32,
     uses: Uses,
     identity: Identity,
     /// Where the program goes when it ends from here.
@@ -151,6 +154,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             frame: Frame::default(),
             variables: vec![None; body.variables.len()],
             known: Known::default(),
+            writes: 0,
             uses: Uses::new(),
             identity: identity(body),
             exit,

@@ -210,17 +210,19 @@ impl<'c> Lower<'_, '_, 'c> {
             Fault::DivideByZero | Fault::IndexOutOfBounds => (EventKind::RuntimeError, Header::SIZE),
         };
         let id = self.unit.tables.site(fault, location).0;
-        let ring = self.unit.ring();
-        let record = self.reserve(ring, size);
-        let (open, lost, done) = (self.open("report"), self.open("lost"), self.open("reported"));
-        ir.branch(ir.is_null(record), lost, open, Likely::No);
-        ir.at_end(open);
+        let mark = self.frame.mark();
+        let record = self.temporary(size);
         ir.store(record, ir.i64(Header { kind, id }.word()), 8);
         if let Some(result) = result {
             ir.store(ir.offset(record, Header::SIZE.into()), result, 8);
         }
-        self.helper(Helper::RingbufSubmit, &[record.into(), ir.i64(0).into()]);
-        ir.jump(done);
+        let ring = self.unit.ring();
+        // One call: what opens a record in the ring and publishes it would be twice the code.
+        let arguments = [ring.into(), record.into(), ir.i64(size.into()).into(), ir.i64(0).into()];
+        let failed = self.helper(Helper::RingbufOutput, &arguments);
+        self.frame.reset(&mark);
+        let (lost, done) = (self.open("lost"), self.open("reported"));
+        ir.branch(ir.is_nonzero(failed), lost, done, Likely::No);
         ir.at_end(lost);
         self.count_loss();
         ir.jump(done);
