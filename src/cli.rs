@@ -32,6 +32,7 @@ Examples:
   btaot opens.bt --emit bpf      shows the eBPF instructions
   btaot inspect ./opens          says what a tool carries
   btaot check *.bt               reports mistakes and writes nothing
+  btaot test *.bt                runs the tests that scripts have
   btaot fmt --check *.bt         names the scripts that `btaot fmt` would change
   btaot help kprobe              explains a name of the language
 
@@ -48,6 +49,14 @@ pub enum Command {
     Build(Build),
     /// Run an eBPF object or a native object in user space
     Run(Run),
+    /// Run the tests of scripts
+    ///
+    /// A test is a probe `test:name { … }`. It fails when it returns something else than 0, exits with another code than 0
+    /// or reports an error; what it prints is shown only then. BEGIN and END run too. Tests are native code in a
+    /// process of their own: they need no privileges, and probes of the kernel in the same script are left alone.
+    ///
+    /// Exit codes: 0 all tests passed, 1 a test failed or a script was rejected, 2 usage or files.
+    Test(Test),
     /// Check scripts without compiling them
     ///
     /// Needs no privileges. What a script refers to and this machine lacks (a function, a tracepoint, a file) is an
@@ -147,6 +156,47 @@ pub struct Inspect {
     pub extract: Option<Vec<String>>,
 }
 
+/// Run the tests of scripts.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// The scripts; `-` is standard input
+    #[arg(required = true)]
+    pub scripts: Vec<PathBuf>,
+    /// What runs them: this machine's processor (user) or its kernel, which needs root
+    #[arg(long, value_name = "BACKEND", default_value = "user")]
+    pub backend: TestBackend,
+    /// The form of the results
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub format: ResultFormat,
+    /// Allow functions and probes that change the traced system, such as system() and signal()
+    #[arg(long = "unsafe")]
+    pub allow_unsafe: bool,
+    /// Headers of `#include`
+    #[command(flatten)]
+    pub includes: Includes,
+    /// Parameters of the scripts: $1, $2, …, --name=value
+    #[arg(last = true, value_name = "PARAMETERS")]
+    pub parameters: Vec<OsString>,
+}
+
+/// What runs tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TestBackend {
+    /// Native code in a process of its own
+    User,
+    /// The kernel
+    Kernel,
+}
+
+/// The form of the results of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ResultFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 /// Check scripts without compiling them.
 #[derive(Debug, Args)]
 pub struct Check {
@@ -224,7 +274,9 @@ pub struct Completions {
 
 /// The exit code of a wrong command line. For commands that report on scripts, 1 means that one was rejected.
 pub fn usage_code() -> u8 {
-    let reports = std::env::args_os().nth(1).is_some_and(|command| command == "fmt" || command == "check");
+    let reports = std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| ["check", "fmt", "test"].iter().any(|reports| command == *reports));
     if reports { 2 } else { 1 }
 }
 

@@ -21,6 +21,7 @@ mod native_cli;
 mod output;
 mod pipeline;
 mod run_cmd;
+mod test_cmd;
 
 use std::env;
 use std::ffi::OsString;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         Some(Command::Build(arguments)) => build_cmd::run(&arguments),
         Some(Command::Run(arguments)) => run_cmd::run(&arguments),
+        Some(Command::Test(arguments)) => return test_cmd::run(&arguments),
         Some(Command::Check(arguments)) => return check::run(&arguments),
         Some(Command::Fmt(arguments)) => return fmt::run(&arguments),
         Some(Command::Help(arguments)) => help::run(&arguments),

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use btaot_abi::arch::Arch;
 use btaot_abi::bundle::SectionKind;
 use btaot_abi::features::KernelFeature;
-use btaot_btf::{Btf, core_relos};
+use btaot_btf::{Btf, core_relos, line_info};
 use btaot_codegen::bpf::{self, Compiled};
 use btaot_codegen::bundle::attach_payload;
-use btaot_codegen::native::{self, Object};
+use btaot_codegen::native::{self, Line, Object};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::{FileId, Source, Sources};
 use btaot_semantic::program::Program;
@@ -167,7 +167,12 @@ fn native_code(compiled: &Compiled, arch: Arch) -> Result<Vec<u8>, Failure> {
     let local = Btf::scan(&object.btf, None).map_err(|error| failed(&error))?;
     let relocations = core_relos(&local, &object.btf_ext);
     let core: Vec<_> = relocations.iter().map(|relo| (relo.section, relo.offset)).collect();
-    native::for_tool(&compiled.object, &core, arch).map_err(|error| failed(&error))
+    let mut lines = Vec::new();
+    for entry in line_info(&local, &object.btf_ext) {
+        let line = Line { file: entry.file.to_owned(), line: entry.line, column: entry.column };
+        lines.push(((entry.section, entry.offset), line));
+    }
+    native::for_tool(&compiled.object, &core, &lines, arch).map_err(|error| failed(&error))
 }
 
 /// Names of sections are ASCII; lines of the script stand beside them in the types, and hold any bytes.

@@ -7,8 +7,9 @@ use crate::output;
 use btaot_abi::arch::Arch;
 use btaot_abi::native::{InitialValue, encode};
 use btaot_codegen::native::{self, Entry, INSTRUCTIONS, Input, Ir, Options, Program};
-use btaot_runtime::user::{Dump, Fault, Session, helper_name};
+use btaot_runtime::user::{Dump, Fault, Session};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub fn run(arguments: &Run) -> Result<(), Failure> {
     };
     let program = program.as_str();
     let _ = RUNNING.set(Running { path: path.clone(), program: program.to_owned(), object });
-    session.on_fault(report_fault).map_err(|error| Failure::input(path, error))?;
+    session.on_fault(Box::new(report_fault)).map_err(|error| Failure::input(path, error))?;
     let count = arguments.repeat.unwrap_or(1);
     let start = Instant::now();
     let missing = || Failure::input(path, format!("has no program `{program}`"));
@@ -112,8 +113,8 @@ fn choose(path: &Path, wanted: Option<&str>, programs: &[&str]) -> Result<usize,
     }
 }
 
-/// Ends the process with a message about a memory access that failed.
-fn report_fault(fault: &Fault) -> ! {
+/// Ends the process with a message about what the program did.
+fn report_fault(fault: &Fault) -> Infallible {
     let mut place = String::new();
     if let Some(running) = RUNNING.get() {
         let _ = write!(place, "{}: program `{}`", running.path.display(), running.program);
@@ -125,18 +126,7 @@ fn report_fault(fault: &Fault) -> ! {
             };
         }
     }
-    let what = match (fault.is_stack, fault.helper) {
-        (true, _) => "the stack is exhausted: a function calls itself without an end".to_owned(),
-        (_, Some(helper)) => {
-            let name = helper_name(helper).unwrap_or("unknown");
-            format!(
-                "helper {helper} ({name}) was given a bad pointer: {:#x} cannot be accessed",
-                fault.address
-            )
-        }
-        (_, None) => format!("address {:#x} cannot be accessed", fault.address),
-    };
-    eprintln!("error: {place}: {what}");
+    eprintln!("error: {place}: {fault}");
     std::process::exit(1);
 }
 

@@ -3,12 +3,12 @@
 //! The records of `tests/peer/` whose probes need no event of the kernel and which name no state of the kernel must
 //! print there what the reference implementation printed.
 
+mod code;
+mod tests;
+
 use crate::support::compiler::{btaot, expect_no_panic};
 use crate::support::policy::{self, Need};
 use crate::support::{process, scratch, text};
-use btaot_abi::bundle::{self, Bundle, SectionKind};
-use btaot_abi::code::NativeTable;
-use btaot_codegen::bundle::payload_of;
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
@@ -55,8 +55,8 @@ const NOBODY: &str = "65534";
 /// A test per record, and some of their own.
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = crate::peer::all_records().into_iter().filter_map(trial).collect();
-    trials.push(Trial::test("user::flipped_instruction", || flipped_instruction().map_err(Into::into)));
-    trials.push(Trial::test("user::probe_of_the_kernel", || probe_of_the_kernel().map_err(Into::into)));
+    trials.extend(code::trials());
+    trials.extend(tests::trials());
     trials
 }
 
@@ -96,55 +96,24 @@ fn compile(program: &str, folder: &Path) -> Result<(), String> {
 
 /// The tool in a folder, with the user back end, as a user who may do nothing.
 fn unprivileged(folder: &Path) -> Result<Command, String> {
+    let mut command = as_nobody(&folder.join("tool"), folder)?;
+    command.args(["--backend", "user"]);
+    Ok(command)
+}
+
+/// A program in a folder, as a user who may do nothing.
+fn as_nobody(program: &Path, folder: &Path) -> Result<Command, String> {
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder, open).map_err(|error| error.to_string())?;
-    let tool = folder.join("tool");
     let mut command = if policy::is_root() {
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", NOBODY, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"])
-            .arg(tool);
+            .arg(program);
         command
     } else {
-        Command::new(tool)
+        Command::new(program)
     };
-    command.current_dir(folder).args(["--backend", "user"]);
+    command.current_dir(folder);
     Ok(command)
-}
-
-/// Nothing but the native section is executed: a changed instruction changes what is printed.
-fn flipped_instruction() -> Result<(), String> {
-    let folder = scratch::folder("user::flipped_instruction").map_err(|error| error.to_string())?;
-    compile(r#"begin { printf("%d\n", 305419896); exit(); }"#, &folder)?;
-    let path = folder.join("tool");
-    let tool = fs::read(&path).map_err(|error| error.to_string())?;
-    let (arch, payload) = payload_of(&tool).map_err(|error| error.to_string())?;
-    let bundle = Bundle::open(payload, arch).map_err(|error| error.to_string())?;
-    let mut native = bundle.section(SectionKind::Native).ok_or("no native section")?.to_vec();
-    let code = NativeTable::read(&native).map_err(|error| error.to_string())?.code;
-    let constant = 305_419_896_u32.to_le_bytes();
-    let code = &mut native[code.start as usize..code.end as usize];
-    let at = code.windows(4).position(|bytes| bytes == constant).ok_or("the number is not in the code")?;
-    code[at] += 1;
-    let sections: Vec<_> = bundle
-        .sections()
-        .iter()
-        .map(|(kind, bytes)| (*kind, if *kind == SectionKind::Native { &native[..] } else { *bytes }))
-        .collect();
-    let changed = bundle::build(arch, &sections).bytes;
-    let start = payload.as_ptr() as usize - tool.as_ptr() as usize;
-    let mut tool = tool.clone();
-    tool[start..start + changed.len()].copy_from_slice(&changed);
-    fs::write(&path, tool).map_err(|error| error.to_string())?;
-    let finished = process::run(&mut unprivileged(&folder)?)?.expect_code(0)?;
-    text::expect_equal("standard output", "305419897\n\n\n", &finished.stdout)
-}
-
-fn probe_of_the_kernel() -> Result<(), String> {
-    let folder = scratch::folder("user::probe_of_the_kernel").map_err(|error| error.to_string())?;
-    compile("begin { exit(); } kprobe:vfs_read { @ = count(); }", &folder)?;
-    let finished = process::run(&mut unprivileged(&folder)?)?.expect_code(1)?;
-    let expected = "ERROR: stdin:1:19: probe kprobe:vfs_read needs events of the kernel; run the tool without \
-                    --backend user\n";
-    text::expect_equal("standard error", expected, &finished.stderr)
 }

@@ -1,9 +1,11 @@
 //! From a script to attached programs.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind, Target};
@@ -21,6 +23,7 @@ use crate::object::{self, Image, ObjectError};
 use crate::options::{Backend, Mode, Options};
 use crate::plan::plan;
 use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
+use crate::sys::bpf;
 use crate::sys::machine::{self, page_size};
 use crate::sys::process::{Child, ProcessHandle};
 use crate::user;
@@ -161,7 +164,7 @@ impl<'m> Session<'m> {
     pub fn load(script: &'m Script<'_>, options: &Options) -> Result<Self, StartError> {
         let metadata = &script.metadata;
         if options.backend == Backend::User {
-            refuse_kernel_probes(metadata)?;
+            refuse_kernel_probes(metadata, options.mode)?;
         }
         machine::lift_memory_lock_limit();
         machine::lift_descriptor_limit();
@@ -219,7 +222,7 @@ impl<'m> Session<'m> {
         };
         match options.backend {
             Backend::Kernel => session.load_programs(script.object, object)?,
-            Backend::User => session.open_native(script.native, object)?,
+            Backend::User => session.open_native(script.native, object, options.mode)?,
         }
         Ok(session)
     }
@@ -229,6 +232,7 @@ impl<'m> Session<'m> {
         &mut self,
         code: Option<&'static [u8]>,
         mut object: aya_obj::Object,
+        mode: Mode,
     ) -> Result<(), StartError> {
         let code = code.ok_or(user::CodeError::Missing)?;
         if object.has_btf_relocations() {
@@ -243,7 +247,15 @@ impl<'m> Session<'m> {
             };
             value.ok_or_else(|| format!("nothing to fill {slot:?} with; this is a bug in btaot"))
         };
-        self.native = Some(user::Code::open(code, Rc::clone(host), fill)?);
+        // Beside its tests, a script has programs that do not run then.
+        let missing = match mode {
+            Mode::Trace => user::MissingHelpers::Refuse,
+            Mode::Test | Mode::Bench => user::MissingHelpers::Report,
+        };
+        let native = user::Code::open(code, Rc::clone(host), missing, fill)?;
+        let script = self.metadata.script.display().into_owned();
+        native.on_fault(move |fault, line| report_fault(&script, fault, line))?;
+        self.native = Some(native);
         Ok(())
     }
 
@@ -359,12 +371,37 @@ impl<'m> Session<'m> {
     /// Runs the program of one probe once, in the context of the tool. Gives its result.
     pub fn run(&self, probe: u32) -> io::Result<u32> {
         if let Some(native) = &self.native {
-            let program = self.probes.get(probe as usize).map(|probe| probe.program.index());
-            let program = program.and_then(|program| self.metadata.programs.get(program));
-            let result = program.and_then(|program| native.run(&program.symbol, probe.into()));
+            let result = self.symbol(probe).and_then(|symbol| native.run(symbol, probe.into()));
             return result.map(|result| result as u32).ok_or_else(|| io::ErrorKind::NotFound.into());
         }
-        self.program(probe).map_or(Ok(0), |program| crate::sys::bpf::test_run(program, probe.into()))
+        self.program(probe).map_or(Ok(0), |program| bpf::test_run(program, probe.into()))
+    }
+
+    /// Measures the time of programs as long as the result lives.
+    pub fn measure(&self) -> io::Result<Option<OwnedFd>> {
+        match &self.native {
+            Some(native) => {
+                native.measure();
+                Ok(None)
+            }
+            None => bpf::measure_programs().map(Some),
+        }
+    }
+
+    /// Time in the program of a probe while it was measured, and how often it ran.
+    pub fn time_of(&self, probe: u32) -> io::Result<(Duration, u64)> {
+        if let Some(native) = &self.native {
+            return Ok(self.symbol(probe).map_or((Duration::ZERO, 0), |symbol| native.time_of(symbol)));
+        }
+        let Some(program) = self.program(probe) else { return Ok((Duration::ZERO, 0)) };
+        let info = bpf::program_info(program)?;
+        Ok((Duration::from_nanos(info.run_time), info.run_count))
+    }
+
+    /// The symbol of a probe's program.
+    fn symbol(&self, probe: u32) -> Option<&'m str> {
+        let program = self.probes.get(probe as usize)?.program.index();
+        self.metadata.programs.get(program).map(|program| program.symbol.as_str())
     }
 
     /// The loaded program of a probe.
@@ -379,7 +416,7 @@ impl<'m> Session<'m> {
         }
         let line = |job: &Job| {
             let name = &self.metadata.programs[job.program].symbol;
-            let info = crate::sys::bpf::program_info(job.loaded.fd()).ok()?;
+            let info = bpf::program_info(job.loaded.fd()).ok()?;
             let instructions = info.translated_bytes / 8;
             Some(format!("program {} `{name}`: {instructions} instructions, BTF {}", info.id, info.btf_id))
         };
@@ -387,16 +424,25 @@ impl<'m> Session<'m> {
     }
 }
 
-/// The user back end has the probes that the tool itself serves.
-fn refuse_kernel_probes(metadata: &Metadata) -> Result<(), StartError> {
+/// Ends the tool with a message about what native code of the script did.
+fn report_fault(script: &str, fault: &user::Fault, line: Option<(&str, u32)>) -> Infallible {
+    match line {
+        Some((file, line)) => eprintln!("ERROR: {file}:{line}: {fault}"),
+        None => eprintln!("ERROR: {script}: {fault}"),
+    }
+    std::process::exit(1)
+}
+
+/// The user back end has the probes that the tool itself serves. Tests and benchmarks leave the others alone.
+fn refuse_kernel_probes(metadata: &Metadata, mode: Mode) -> Result<(), StartError> {
     let mut points = metadata.programs.iter().flat_map(|program| &program.attach);
     match points.find(|point| point.target.program_kind() != ProgramKind::TestRun) {
-        None => Ok(()),
-        Some(point) => Err(StartError::KernelProbe {
+        Some(point) if mode == Mode::Trace => Err(StartError::KernelProbe {
             script: metadata.script.display().into_owned(),
             location: point.location,
             name: point.name.display().into_owned(),
         }),
+        _ => Ok(()),
     }
 }
 
@@ -420,7 +466,7 @@ fn resolve(
     options: &Options,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Probe>, StartError> {
-    let resolved = Resolver::new(options.pid).resolve(metadata, options.mode);
+    let resolved = Resolver::new(options.pid).resolve(metadata, options.mode, options.backend);
     let is_of_mode = |probe: &Probe| match options.mode {
         Mode::Trace => true,
         Mode::Test => matches!(probe.place, Place::Test(_)),

@@ -4,8 +4,9 @@
 //! for each function that it does not contain a stub that jumps to the address in a slot.
 
 use super::abi;
+use super::debug::Line;
 use btaot_abi::arch::Arch;
-use btaot_abi::code::{Entry, NativeTable, Slot};
+use btaot_abi::code::{Entry, LineStart, NativeTable, Slot};
 use object::elf;
 use object::read::elf::ElfFile64;
 use object::{
@@ -63,10 +64,11 @@ struct Layout {
     table: NativeTable,
 }
 
-/// The section of a tool. `slot_of` knows the symbols that are slots.
+/// The section of a tool. `lines` tells where lines begin in the section `.text`, `slot_of` knows the symbols that are slots.
 pub(super) fn link(
     file: &[u8],
     arch: Arch,
+    lines: &[(u64, Option<Line>)],
     slot_of: impl Fn(&str) -> Option<Slot>,
 ) -> Result<Vec<u8>, LinkError> {
     let elf = Elf::parse(file).map_err(damaged)?;
@@ -88,6 +90,7 @@ pub(super) fn link(
     layout.pad(page);
     layout.table.data = data as u32..layout.bytes.len() as u32;
     layout.add_programs(&elf);
+    layout.add_lines(&elf, lines);
     for index in layout.sections.keys().copied().collect::<Vec<_>>() {
         layout.relocate(&elf, index)?;
     }
@@ -170,6 +173,33 @@ impl Layout {
             if let (Some(section), Ok(name)) = (section, symbol.name()) {
                 let offset = (section + symbol.address() as usize) as u32;
                 self.table.programs.push(Entry { symbol: name.to_owned(), offset });
+            }
+        }
+    }
+
+    fn add_lines(&mut self, elf: &Elf<'_>, lines: &[(u64, Option<Line>)]) {
+        let text = elf.section_by_name(".text").and_then(|text| self.sections.get(&text.index().0));
+        let text = text.copied().unwrap_or_default() as u32;
+        let table = &mut self.table;
+        for (start, line) in lines {
+            let (file, line) = match line {
+                None => (0, 0),
+                Some(line) => {
+                    let known = table.files.iter().position(|file| *file == line.file);
+                    let file = known.unwrap_or_else(|| {
+                        table.files.push(line.file.clone());
+                        table.files.len() - 1
+                    });
+                    (file as u32, line.line)
+                }
+            };
+            let start = text + *start as u32;
+            // Of several at one place, the last one counts.
+            if table.lines.last().is_some_and(|last| last.0 == start) {
+                table.lines.pop();
+            }
+            if table.lines.last().is_none_or(|last| (last.1, last.2) != (file, line)) {
+                table.lines.push(LineStart(start, file, line));
             }
         }
     }

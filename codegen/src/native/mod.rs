@@ -39,7 +39,7 @@ pub use object::{
     Code, Data, DataKind, Function, Location, MapSymbol, Object, ObjectError, Place, Program, Target,
 };
 pub use patch::{PatchError, Value, apply};
-pub use tool::{ToolError, for_tool};
+pub use tool::{CoreInstruction, ScriptLine, ToolError, for_tool};
 
 use btaot_abi::arch::Arch;
 use debug::Debug;

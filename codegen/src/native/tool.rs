@@ -1,6 +1,7 @@
 //! The native code of a tool: all programs of its eBPF object, with slots for what is known only where the tool runs.
 
-use super::debug::{Debug, Lines};
+use super::debug::{Debug, INSTRUCTIONS, Line, Lines};
+use super::line_table;
 use super::link::{self, LinkError};
 use super::object::{Object, ObjectError, Place};
 use super::slots::Slots;
@@ -33,12 +34,20 @@ pub enum ToolError {
 /// An instruction with a CO-RE relocation: the name of its section, and its byte offset there.
 pub type CoreInstruction<'a> = (&'a str, u32);
 
+/// Where code of a line begins, and the line.
+pub type ScriptLine<'a> = (CoreInstruction<'a>, Line);
+
 /// The section `.btaot.native` for an eBPF object.
 ///
 /// # Errors
 ///
 /// [`ToolError`]; the object was made by this program, so each is a mistake of ours.
-pub fn for_tool(file: &[u8], core: &[CoreInstruction<'_>], arch: Arch) -> Result<Vec<u8>, ToolError> {
+pub fn for_tool(
+    file: &[u8],
+    core: &[CoreInstruction<'_>],
+    lines: &[ScriptLine<'_>],
+    arch: Arch,
+) -> Result<Vec<u8>, ToolError> {
     let object = Object::read(file)?;
     let place = |(name, offset): &CoreInstruction<'_>| {
         let section = object.code.iter().position(|code| code.name == *name)?;
@@ -52,7 +61,8 @@ pub fn for_tool(file: &[u8], core: &[CoreInstruction<'_>], arch: Arch) -> Result
     let module = context.create_module("tool");
     module.set_triple(&machine.get_triple());
     module.set_data_layout(&machine.get_target_data().get_data_layout());
-    let lines = Lines::new();
+    let lines: Lines =
+        lines.iter().filter_map(|(instruction, line)| Some((place(instruction)?, line.clone()))).collect();
     let debug = Debug::new(context, &module, (&object, &lines), true);
     let mut unit = Unit::new(context, module, &object, debug);
     unit.slots = Some(Slots::new(&core));
@@ -61,8 +71,6 @@ pub fn for_tool(file: &[u8], core: &[CoreInstruction<'_>], arch: Arch) -> Result
         code.program(&mut unit, program, &program.name)?;
     }
     unit.debug.finish();
-    // Line numbers are those of the script, which the bytecode has.
-    unit.module.strip_debug_info();
     code.keep_apart(&unit);
     let mut level = Some(LEVEL);
     if code.largest() > HUGE {
@@ -72,5 +80,10 @@ pub fn for_tool(file: &[u8], core: &[CoreInstruction<'_>], arch: Arch) -> Result
     native::optimise(&session, &unit.module, &machine, level).map_err(NativeError::Llvm)?;
     let native = session.emit(&unit.module, &machine, false).map_err(NativeError::Llvm)?;
     let slots = unit.slots.unwrap_or_default();
-    Ok(link::link(&native, arch, |symbol| slots.of_symbol(symbol).cloned())?)
+    let mut rows = line_table::rows(&native).unwrap_or_default();
+    // Only lines of the script mean something to its author.
+    for (_, line) in &mut rows {
+        line.take_if(|line| line.file.ends_with(INSTRUCTIONS));
+    }
+    Ok(link::link(&native, arch, &rows, |symbol| slots.of_symbol(symbol).cloned())?)
 }

@@ -61,7 +61,16 @@ pub struct NativeTable {
     pub first_slot: u32,
     /// The slots, one behind another.
     pub slots: Vec<Slot>,
+    /// The files that lines are of.
+    pub files: Vec<String>,
+    /// Where code of another line begins.
+    pub lines: Vec<LineStart>,
 }
+
+/// Where code of a line begins, in bytes from the start of the code; the index of the line's file; the line, 0 where
+/// there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineStart(pub u32, pub u32, pub u32);
 
 /// Why the section cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -69,6 +78,13 @@ pub struct NativeTable {
 pub struct NativeTableError(pub String);
 
 impl NativeTable {
+    /// The file and line that an instruction belongs to; its place counts from the start of the code.
+    pub fn line(&self, offset: u32) -> Option<(&str, u32)> {
+        let after = self.lines.partition_point(|LineStart(start, ..)| *start <= offset);
+        let LineStart(_, file, line) = *self.lines[..after].last()?;
+        self.files.get(file as usize).filter(|_| line > 0).map(|file| (file.as_str(), line))
+    }
+
     /// The place of a slot.
     pub fn slot(&self, index: usize) -> usize {
         self.first_slot as usize + 8 * index
@@ -129,7 +145,7 @@ impl NativeTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, NativeTable, Slot};
+    use super::{Entry, LineStart, NativeTable, Slot};
 
     fn table() -> NativeTable {
         NativeTable {
@@ -138,6 +154,8 @@ mod tests {
             data: 4096..8192,
             first_slot: 4104,
             slots: vec![Slot::Helper(1), Slot::Instruction { section: 3, offset: 16 }],
+            files: vec!["a.bt".into(), "b.bt".into()],
+            lines: vec![LineStart(0, 0, 3), LineStart(8, 1, 7), LineStart(20, 0, 0)],
         }
     }
 
@@ -150,6 +168,14 @@ mod tests {
         assert_eq!(&section[read.data.start as usize..][..9], b"constants");
         assert_eq!(read.slot(1), read.data.start as usize + 16);
         assert!(read.code.start.is_multiple_of(4096) && section.len() == read.data.end as usize);
+    }
+
+    #[test]
+    fn a_line_is_good_until_the_next_one() {
+        let table = table();
+        let lines = [0, 7, 8, 19, 20].map(|offset| table.line(offset));
+        assert_eq!(lines, [Some(("a.bt", 3)), Some(("a.bt", 3)), Some(("b.bt", 7)), Some(("b.bt", 7)), None]);
+        assert_eq!(NativeTable::default().line(4), None);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::{Run, RunError, system};
 use crate::render::{Measured, Trial};
 use crate::resolve::Place;
-use crate::sys::bpf;
 
 /// Runs of a benchmark between two looks at the clock and at the ring.
 const ROUND: u32 = 1000;
@@ -58,7 +57,7 @@ impl Run<'_> {
             _ => None,
         });
         self.drain_all()?;
-        let _measuring = bpf::measure_programs().map_err(system("measuring the time of programs"))?;
+        let _measuring = self.session.measure().map_err(system("measuring the time of programs"))?;
         self.state.renderer.benchmarks_begin()?;
         let mut all = Vec::with_capacity(benchmarks.len());
         for (probe, name) in benchmarks {
@@ -97,9 +96,7 @@ impl Run<'_> {
 
     /// Time in the program of a probe, and how often it ran.
     fn time_of(&self, probe: u32) -> Result<(Duration, u64), RunError> {
-        let Some(program) = self.session.program(probe) else { return Ok((Duration::ZERO, 0)) };
-        let info = bpf::program_info(program).map_err(system("asking for the time of a program"))?;
-        Ok((Duration::from_nanos(info.run_time), info.run_count))
+        self.session.time_of(probe).map_err(system("asking for the time of a program"))
     }
 
     /// Takes back what an `exit` caused: it ends the test, not the tool.

@@ -15,15 +15,15 @@ use std::path::PathBuf;
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
 use btaot_abi::metadata::{
-    Access, AttachPoint, Location, Metadata, MissingProbes, OwnSignal, Program, SampleRate, Target,
-    TracepointArgs,
+    Access, AttachPoint, Location, Metadata, MissingProbes, OwnSignal, Program, ProgramKind, SampleRate,
+    Target, TracepointArgs,
 };
 use thiserror::Error;
 
 pub use uprobe::distance;
 
 use crate::kernel_btf::KernelBtfError;
-use crate::options::Mode;
+use crate::options::{Backend, Mode};
 use crate::tracefs::{Format, Tracefs, TracefsError};
 
 /// A place that a program will be attached to.
@@ -236,11 +236,12 @@ impl Resolver {
         Self { tracefs: None, binaries: binary::Cache::default(), paths: paths::Paths::new(pid) }
     }
 
-    /// Finds the places of all attach points, but for tests and benchmarks that are not asked for.
-    pub fn resolve(&mut self, metadata: &Metadata, mode: Mode) -> Resolved {
+    /// Finds the places of all attach points, but for tests and benchmarks that are not asked for, and for what the
+    /// back end cannot serve.
+    pub fn resolve(&mut self, metadata: &Metadata, mode: Mode, backend: Backend) -> Resolved {
         let mut resolved = Resolved::default();
         for (id, program) in metadata.programs() {
-            for point in program.attach.iter().filter(|point| is_wanted(&point.target, mode)) {
+            for point in program.attach.iter().filter(|point| is_wanted(&point.target, mode, backend)) {
                 match self.point(program, point) {
                     Ok(places) => resolved.probes.extend(places.into_iter().map(|found| Probe {
                         program: id,
@@ -295,11 +296,11 @@ impl Resolver {
     }
 }
 
-fn is_wanted(target: &Target, mode: Mode) -> bool {
+fn is_wanted(target: &Target, mode: Mode, backend: Backend) -> bool {
     match target {
         Target::Test { .. } => mode == Mode::Test,
         Target::Bench { .. } => mode == Mode::Bench,
-        _ => true,
+        _ => backend == Backend::Kernel || target.program_kind() == ProgramKind::TestRun,
     }
 }
 

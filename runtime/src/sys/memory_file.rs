@@ -18,13 +18,19 @@ pub fn execute(name: &CStr, program: &[u8], arguments: &[CString]) -> io::Error 
     }
 }
 
-fn try_execute(name: &CStr, program: &[u8], arguments: &[CString]) -> io::Result<std::convert::Infallible> {
+/// The file of a program that child processes can execute as `/proc/self/fd/N`. `name` is what the kernel shows for it.
+pub fn store(name: &CStr, program: &[u8]) -> io::Result<File> {
     let mut file = create(name)?;
     file.write_all(program)?;
     // Nobody can change the program while it runs, not even through /proc/PID/exe.
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
     // SAFETY: no pointers are passed.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    Ok(file)
+}
+
+fn try_execute(name: &CStr, program: &[u8], arguments: &[CString]) -> io::Result<std::convert::Infallible> {
+    let file = store(name, program)?;
     let mut pointers: Vec<*const libc::c_char> = arguments.iter().map(|word| word.as_ptr()).collect();
     pointers.push(std::ptr::null());
     // SAFETY: the path is an empty text, the list of arguments ends with a null pointer, and `environ` is this process's

@@ -1,32 +1,66 @@
 //! Memory accesses that fail.
 //!
-//! The kernel's verifier would have refused a program that reads through a bad pointer; here it may run. The
-//! access ends in a signal on the thread that runs the program. Its handler gives the place to a function that
-//! reports it and ends the process. That function may allocate and print: the signal interrupted the program's
-//! own code, or a helper that was touching the program's memory, and neither holds a lock then.
+//! The kernel's verifier would have refused a program that reads through a bad pointer, calls what is not there or calls
+//! itself without an end; here it may run. The access ends in a signal on the thread that runs the program. Its handler
+//! gives the place to a function that reports it and ends the process. That function may allocate and print: the signal
+//! interrupted the program's own code, or a helper that was touching the program's memory, and neither holds a lock then.
 
-use super::load::Image;
+use super::helpers;
+use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// A memory access that failed.
+/// What a program did that cannot be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The address that was accessed.
+    /// The address that was accessed or called.
     pub address: usize,
-    /// The place in the section `.text` of the program's object, when the program itself accessed it.
+    /// The place of the instruction, from the start of the code; none when the program handed the address to a helper.
     pub offset: Option<usize>,
-    /// The helper that accessed it for the program.
-    pub helper: Option<u32>,
-    /// Whether the stack was exhausted, by functions that call themselves without an end.
-    pub is_stack: bool,
+    /// What happened.
+    pub kind: FaultKind,
 }
+
+/// The kinds of [`Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The program accessed memory that is not there.
+    Access,
+    /// This helper accessed it for the program.
+    Helper(u32),
+    /// There is no code at the address that was called.
+    Call,
+    /// The program called a helper that exists only in the kernel.
+    MissingHelper(u32),
+    /// The stack is exhausted, by functions that call themselves without an end.
+    Stack,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.address;
+        match self.kind {
+            FaultKind::Access => write!(f, "address {address:#x} cannot be accessed"),
+            FaultKind::Helper(number) => {
+                let name = helpers::name(number).unwrap_or("unknown");
+                write!(f, "helper {number} ({name}) was given a bad pointer: {address:#x} cannot be accessed")
+            }
+            FaultKind::Call => write!(f, "there is no function at address {address:#x} that could be called"),
+            FaultKind::MissingHelper(number) => f.write_str(&helpers::lacking(number)),
+            FaultKind::Stack => f.write_str("the stack is exhausted: a function calls itself without an end"),
+        }
+    }
+}
+
+/// Tells of a fault and ends the process.
+pub type Report = Box<dyn Fn(&Fault) -> std::convert::Infallible + Send + Sync>;
 
 struct Guard {
     code: Range<usize>,
-    text: usize,
-    report: fn(&Fault) -> !,
+    /// The place in memory that [`Fault::offset`] counts from.
+    start: usize,
+    report: Report,
 }
 
 static GUARD: OnceLock<Guard> = OnceLock::new();
@@ -47,10 +81,29 @@ pub(super) fn in_program<R>(body: impl FnOnce() -> R) -> R {
     in_helper(0, body)
 }
 
-/// Reports faults of an image's code from now on. A process has one such image.
-pub(super) fn guard(image: &Image, report: fn(&Fault) -> !) -> std::io::Result<()> {
-    let guard = Guard { code: image.code(), text: image.text(), report };
-    if GUARD.set(guard).is_err() {
+/// Whether a program runs: only then a fault is a program's.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// Runs a program.
+pub(super) fn run<R>(body: impl FnOnce() -> R) -> R {
+    let outer = RUNNING.swap(true, Ordering::Relaxed);
+    let result = body();
+    RUNNING.store(outer, Ordering::Relaxed);
+    result
+}
+
+/// What stands for the address of a helper that does not exist here: no code can be there, because the kernel never
+/// maps the first pages (`vm.mmap_min_addr`).
+pub(super) fn missing_helper(number: u32) -> usize {
+    MISSING.start + number as usize
+}
+
+/// See [`missing_helper`]. A call of 0 is not one of them.
+const MISSING: Range<usize> = 0x100..0x1000;
+
+/// Reports faults of this code from now on, with places that count from `start`. A process has one such code.
+pub(super) fn guard(code: Range<usize>, start: usize, report: Report) -> std::io::Result<()> {
+    if GUARD.set(Guard { code, start, report }).is_err() {
         return Ok(());
     }
     alternate_stack()?;
@@ -96,30 +149,85 @@ fn alternate_stack() -> std::io::Result<()> {
 
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes valid pointers to both, of these types.
-    let (address, (counter, stack)) = unsafe { ((*info).si_addr() as usize, registers(&*context.cast())) };
-    let helper = Some(HELPER.load(Ordering::Relaxed)).filter(|helper| *helper != 0);
-    if let Some(guard) = GUARD.get() {
-        let inside = guard.code.contains(&counter);
-        if inside || helper.is_some() {
-            let offset = inside.then(|| counter.wrapping_sub(guard.text));
-            let is_stack = signal == libc::SIGSEGV && address.abs_diff(stack) < 1 << 16;
-            (guard.report)(&Fault { address, offset, helper: helper.filter(|_| !inside), is_stack });
-        }
+    let (address, context) = unsafe { ((*info).si_addr() as usize, &*context.cast()) };
+    if let Some(guard) = GUARD.get()
+        && let Some(fault) = guard.judge(signal, address, &Registers::of(context))
+    {
+        (guard.report)(&fault);
     }
     // Not the program's doing: a mistake of ours, which the default action makes visible.
     // SAFETY: resetting a signal to its default is always allowed; the access then faults again.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
-/// The program counter and the stack pointer.
-#[cfg(target_arch = "x86_64")]
-fn registers(context: &libc::ucontext_t) -> (usize, usize) {
-    let registers = &context.uc_mcontext.gregs;
-    (registers[libc::REG_RIP as usize] as usize, registers[libc::REG_RSP as usize] as usize)
+impl Guard {
+    /// What the program did; none when it was not the program.
+    fn judge(&self, signal: libc::c_int, address: usize, registers: &Registers) -> Option<Fault> {
+        if !RUNNING.load(Ordering::Relaxed) {
+            return None;
+        }
+        let offset = |place: usize| self.code.contains(&place).then(|| place.wrapping_sub(self.start));
+        let inside = offset(registers.counter);
+        if signal == libc::SIGSEGV && address.abs_diff(registers.stack) < 1 << 16 {
+            return Some(Fault { address, offset: inside, kind: FaultKind::Stack });
+        }
+        if inside.is_some() {
+            return Some(Fault { address, offset: inside, kind: FaultKind::Access });
+        }
+        if address == registers.counter {
+            let kind = if MISSING.contains(&address) {
+                FaultKind::MissingHelper((address - MISSING.start) as u32)
+            } else {
+                FaultKind::Call
+            };
+            // The instruction in front of where the call would have come back to.
+            let caller = registers.caller().wrapping_sub(1);
+            return Some(Fault { address, offset: offset(caller), kind });
+        }
+        match HELPER.load(Ordering::Relaxed) {
+            0 => None,
+            helper => Some(Fault { address, offset: None, kind: FaultKind::Helper(helper) }),
+        }
+    }
 }
 
-/// The program counter and the stack pointer.
+/// The registers that tell where the program was.
+struct Registers {
+    counter: usize,
+    stack: usize,
+    /// Where a call has left the address to come back to, on processors that have a register for it.
+    #[cfg(target_arch = "aarch64")]
+    link: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Registers {
+    fn of(context: &libc::ucontext_t) -> Self {
+        let registers = &context.uc_mcontext.gregs;
+        let register = |index: libc::c_int| registers[index as usize] as usize;
+        Self { counter: register(libc::REG_RIP), stack: register(libc::REG_RSP) }
+    }
+
+    /// Where the call that has just been made comes back to.
+    fn caller(&self) -> usize {
+        // SAFETY: a call has just pushed the address there, and its target could not even begin.
+        unsafe { *(self.stack as *const usize) }
+    }
+}
+
 #[cfg(target_arch = "aarch64")]
-fn registers(context: &libc::ucontext_t) -> (usize, usize) {
-    (context.uc_mcontext.pc as usize, context.uc_mcontext.sp as usize)
+impl Registers {
+    fn of(context: &libc::ucontext_t) -> Self {
+        let registers = &context.uc_mcontext;
+        Self {
+            counter: registers.pc as usize,
+            stack: registers.sp as usize,
+            link: registers.regs[30] as usize,
+        }
+    }
+
+    /// Where the call that has just been made comes back to.
+    fn caller(&self) -> usize {
+        self.link
+    }
 }

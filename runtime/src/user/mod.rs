@@ -7,7 +7,7 @@
 //! | `world` | the maps and programs that the running code refers to |
 //! | `maps/` | the kinds of maps |
 //! | `helpers/` | the helpers, by number |
-//! | `fault` | a memory access that fails ends the program with a message, not with a crash |
+//! | `fault` | what the kernel's verifier would have refused ends the program with a message, not with a crash |
 //!
 //! There is no interpreter and no compiler here: the code was made by `btaot build`. It is trusted as far as
 //! the kernel's verifier would trust it; what the helpers are given is not.
@@ -19,9 +19,9 @@ mod maps;
 mod tool;
 mod world;
 
-pub use fault::Fault;
+pub use fault::{Fault, FaultKind, Report};
 pub use helpers::{name as helper_name, number as helper_number};
 pub use load::{Image, LoadError};
 pub use maps::{Dump, MapError, Row};
-pub use tool::{Code, CodeError};
+pub use tool::{Code, CodeError, MissingHelpers};
 pub use world::{Host, Session, SessionError};

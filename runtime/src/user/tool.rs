@@ -1,12 +1,17 @@
 //! The native code that a tool carries, and the maps that it shares with the tool.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::ptr;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use btaot_abi::code::{NativeTable, NativeTableError, Slot};
 use btaot_abi::native::MapDefinition;
 use thiserror::Error;
 
+use super::fault::{self, Fault, Report};
 use super::maps::{Map, MapError};
 use super::world::{Host, World};
 use super::{helpers, world};
@@ -26,6 +31,9 @@ pub enum CodeError {
     /// Something that the code needs does not exist outside the kernel.
     #[error("--backend user: {0}")]
     Unresolved(String),
+    /// The reporting of faults cannot be set up.
+    #[error("--backend user: cannot handle signals: {0}")]
+    Signals(std::io::Error),
     /// The system refuses to make it executable.
     #[error("--backend user: native code cannot be made executable: {0}")]
     Protect(std::io::Error),
@@ -37,6 +45,25 @@ pub struct Code {
     start: usize,
     table: NativeTable,
     host: Rc<Host>,
+    times: RefCell<Times>,
+}
+
+/// What programs took, when that is measured.
+#[derive(Debug, Default)]
+struct Times {
+    /// What looking at the clock costs; none when nothing is measured.
+    clock: Option<Duration>,
+    /// The time of all runs of a program, and their number.
+    programs: HashMap<String, (Duration, u64)>,
+}
+
+/// What happens about helpers that exist only in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingHelpers {
+    /// The code is refused.
+    Refuse,
+    /// A call of one is a fault; code that never runs may contain it.
+    Report,
 }
 
 impl Code {
@@ -48,6 +75,7 @@ impl Code {
     pub fn open(
         section: &'static [u8],
         host: Rc<Host>,
+        missing: MissingHelpers,
         fill: impl Fn(&Slot) -> Result<u64, String>,
     ) -> Result<Self, CodeError> {
         let table = NativeTable::read(section)?;
@@ -57,16 +85,23 @@ impl Code {
         if places.iter().any(|place| !place.is_multiple_of(page)) {
             return Err(CodeError::Place);
         }
-        let code = Self { start, table, host };
-        code.fill(fill)?;
+        let code = Self { start, table, host, times: RefCell::default() };
+        code.fill(missing, fill)?;
         code.protect(&code.table.code, libc::PROT_READ | libc::PROT_EXEC)?;
         Ok(code)
     }
 
-    fn fill(&self, fill: impl Fn(&Slot) -> Result<u64, String>) -> Result<(), CodeError> {
+    fn fill(
+        &self,
+        missing: MissingHelpers,
+        fill: impl Fn(&Slot) -> Result<u64, String>,
+    ) -> Result<(), CodeError> {
         self.protect(&self.table.data, libc::PROT_READ | libc::PROT_WRITE)?;
         for (index, slot) in self.table.slots.iter().enumerate() {
             let value = match slot {
+                Slot::Helper(number) if missing == MissingHelpers::Report => {
+                    Ok(helpers::resolve_or_report(*number) as u64)
+                }
                 Slot::Helper(number) => helpers::resolve_number(*number).map(|address| address as u64),
                 Slot::Library(name) => helpers::resolve(name).map(|address| address as u64),
                 other => fill(other),
@@ -93,6 +128,24 @@ impl Code {
         }
     }
 
+    /// Lets `report` tell what programs do that cannot be done, and end the process; it is given the file and line of
+    /// the script, too, where they are known.
+    ///
+    /// # Errors
+    /// When signals cannot be handled.
+    pub fn on_fault(
+        &self,
+        report: impl Fn(&Fault, Option<(&str, u32)>) -> Infallible + Send + Sync + 'static,
+    ) -> Result<(), CodeError> {
+        let start = self.start + self.table.code.start as usize;
+        let table = self.table.clone();
+        let report: Report = Box::new(move |fault| {
+            let line = fault.offset.and_then(|offset| table.line(u32::try_from(offset).ok()?));
+            report(fault, line)
+        });
+        fault::guard(start..start + self.table.code.len(), start, report).map_err(CodeError::Signals)
+    }
+
     /// Runs a program with one argument, and gives its result; none when there is no such program.
     pub fn run(&self, symbol: &str, argument: u64) -> Option<u64> {
         let entry = self.table.programs.iter().find(|entry| entry.symbol == symbol)?;
@@ -100,7 +153,30 @@ impl Code {
         // SAFETY: the entry lies in code that the compiler made for this very architecture, with this signature.
         let program =
             unsafe { std::mem::transmute::<usize, world::Program>(self.start + entry.offset as usize) };
-        Some(self.host.enter(|| program(context.as_mut_ptr(), context.len() as u64)))
+        let mut times = self.times.borrow_mut();
+        let Some(clock) = times.clock else {
+            return Some(self.host.enter(|| program(context.as_mut_ptr(), context.len() as u64)));
+        };
+        let (result, elapsed) = self.host.enter(|| {
+            let start = Instant::now();
+            let result = program(context.as_mut_ptr(), context.len() as u64);
+            (result, start.elapsed())
+        });
+        let (total, runs) = times.programs.entry(symbol.to_owned()).or_default();
+        *total += elapsed.saturating_sub(clock);
+        *runs += 1;
+        Some(result)
+    }
+
+    /// Measures runs from now on.
+    pub fn measure(&self) {
+        let cost = (0..1000).map(|_| Instant::now().elapsed()).min();
+        self.times.borrow_mut().clock = cost;
+    }
+
+    /// The time of a program's runs since [`Self::measure`], and their number.
+    pub fn time_of(&self, symbol: &str) -> (Duration, u64) {
+        self.times.borrow().programs.get(symbol).copied().unwrap_or_default()
     }
 
     /// Bytes of the code, whole pages.

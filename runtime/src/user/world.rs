@@ -3,7 +3,7 @@
 //! Helpers are plain C functions without a context argument, so the world of the running program stands in a
 //! variable of the thread while it runs.
 
-use super::fault::{self, Fault};
+use super::fault::{self, Report};
 use super::helpers;
 use super::load::{Image, LoadError};
 use super::maps::{Dump, Map, MapError};
@@ -112,7 +112,7 @@ impl Host {
     pub(super) fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
         let outer = WORLD.replace(self.0.take());
         with(|world| world.tail_calls = 0);
-        let result = body();
+        let result = fault::run(body);
         self.0.replace(WORLD.replace(outer));
         result
     }
@@ -157,13 +157,14 @@ impl Session {
         Ok(Self { image, world: RefCell::new(Some(World::new(maps))) })
     }
 
-    /// Lets `report` tell of memory accesses that fail, and end the process.
+    /// Lets `report` tell what a program did that cannot be done, and end the process. Places count from the start of
+    /// the object's section `.text`.
     ///
     /// # Errors
     ///
     /// When signals cannot be handled.
-    pub fn on_fault(&self, report: fn(&Fault) -> !) -> Result<(), SessionError> {
-        fault::guard(&self.image, report).map_err(SessionError::Signals)
+    pub fn on_fault(&self, report: Report) -> Result<(), SessionError> {
+        fault::guard(self.image.code(), self.image.text(), report).map_err(SessionError::Signals)
     }
 
     /// The names of the programs.
@@ -185,7 +186,7 @@ impl Session {
         let mut result = 0;
         for _ in 0..count {
             with(|world| world.tail_calls = 0);
-            result = function(start, len as u64);
+            result = fault::run(|| function(start, len as u64));
         }
         self.world.replace(WORLD.replace(outer));
         Some(result)

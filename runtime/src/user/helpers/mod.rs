@@ -96,7 +96,8 @@ fn address(number: u32) -> Option<usize> {
     Some(TABLE[row].2 as usize)
 }
 
-fn lacking(number: u32) -> String {
+/// What there is to say of a helper that is not here.
+pub(super) fn lacking(number: u32) -> String {
     match name(number) {
         Some(name) => format!("the program calls helper {number} ({name}), which exists only in the kernel"),
         None => format!("the program calls helper {number}, which no kernel has"),
@@ -106,6 +107,11 @@ fn lacking(number: u32) -> String {
 /// The address of a helper.
 pub(super) fn resolve_number(number: u32) -> Result<usize, String> {
     address(number).ok_or_else(|| lacking(number))
+}
+
+/// The address of a helper; of one that is missing, an address that a call of is reported.
+pub(super) fn resolve_or_report(number: u32) -> usize {
+    address(number).unwrap_or_else(|| super::fault::missing_helper(number))
 }
 
 /// The address of something that native code refers to and does not contain.
