@@ -105,7 +105,8 @@ fn has_helper(helper: i32) -> bool {
 fn has_uprobe_multi() -> bool {
     let attach = Some(bpf_attach_type::BPF_TRACE_UPROBE_MULTI);
     let Ok(program) = load(&program(None), attach, &mut []) else { return false };
-    let multi = bpf::UprobeMulti { path: c"/", offsets: &[0], cookies: &[0], ret: false, pid: 0 };
+    let multi =
+        bpf::UprobeMulti { path: c"/", offsets: &[0], cookies: &[0], semaphores: &[], ret: false, pid: 0 };
     let refused = bpf::link_uprobe_multi(program.as_fd(), &multi);
     refused.is_err_and(|error| is_errno(&error, libc::EBADF))
 }

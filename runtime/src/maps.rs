@@ -11,6 +11,7 @@ use btaot_abi::constants::{INT_SECTION, STR_SECTION};
 use btaot_abi::event::RING_MAP;
 use btaot_abi::ids::{MapId, StackMapId};
 use btaot_abi::metadata::{GLOBALS_SECTION, Metadata, SCRATCH_MAP, Storage};
+use btaot_abi::operand::OPERAND_SECTION;
 use btaot_abi::value::StackKey;
 use thiserror::Error;
 
@@ -85,6 +86,27 @@ struct Created {
     max_entries: u32,
 }
 
+impl Created {
+    fn relocation_target(&self, name: &str) -> Option<RelocationTarget> {
+        let fd = self.map.kernel()?.as_fd().as_raw_fd();
+        Some((name.to_owned(), fd, self.definition.clone()))
+    }
+}
+
+/// A map that relocations put into instructions: name, descriptor, definition.
+pub type RelocationTarget = (String, RawFd, Definition);
+
+/// The map of operands of one copy of the programs, which keep it when they are loaded.
+#[derive(Debug)]
+pub struct Operands(Created);
+
+impl Operands {
+    /// What relocations need.
+    pub fn relocation_target(&self) -> Option<RelocationTarget> {
+        self.0.relocation_target(OPERAND_SECTION)
+    }
+}
+
 /// All maps of the tool.
 #[derive(Debug)]
 pub struct Maps {
@@ -94,6 +116,8 @@ pub struct Maps {
     constants: BTreeMap<String, SharedValue>,
     created: BTreeMap<String, Created>,
     globals: Option<SharedValue>,
+    /// What is known of the arguments of static probes is a map of its own for each copy of the programs.
+    operands: Option<Definition>,
     possible_cpus: usize,
     /// Keyless aggregations that were zeroed: they are shown though nothing was counted.
     zeroed: RefCell<HashSet<MapId>>,
@@ -114,6 +138,7 @@ impl Maps {
             constants: BTreeMap::new(),
             created: BTreeMap::new(),
             globals: None,
+            operands: None,
             possible_cpus: sizes.possible_cpus as usize,
             zeroed: RefCell::default(),
         };
@@ -134,6 +159,10 @@ impl Maps {
             return maps.create_in_process(definitions, metadata, sizes);
         }
         for (name, definition) in definitions {
+            if name == OPERAND_SECTION {
+                maps.operands = Some(definition);
+                continue;
+            }
             let created = create(&name, definition, entries(&name, metadata, sizes), maps.possible_cpus)?;
             maps.created.insert(name, created);
         }
@@ -209,13 +238,17 @@ impl Maps {
         }
     }
 
+    /// A frozen map of what is known of the arguments of static probes, for programs that are about to be loaded.
+    pub fn operands(&self, contents: &[u8]) -> Result<Option<Operands>, MapError> {
+        let Some(definition) = &self.operands else { return Ok(None) };
+        let mut definition = definition.clone();
+        set_contents(&mut definition, contents);
+        create(OPERAND_SECTION, definition, None, self.possible_cpus).map(Operands).map(Some)
+    }
+
     /// What relocations need: names, descriptors, definitions.
-    pub fn relocation_targets(&self) -> Vec<(String, RawFd, Definition)> {
-        let target = |(name, map): (&String, &Created)| {
-            let fd = map.map.kernel()?.as_fd().as_raw_fd();
-            Some((name.clone(), fd, map.definition.clone()))
-        };
-        self.created.iter().filter_map(target).collect()
+    pub fn relocation_targets(&self) -> Vec<RelocationTarget> {
+        self.created.iter().filter_map(|(name, map)| map.relocation_target(name)).collect()
     }
 
     /// Maps the event ring, if the script has one.

@@ -4,6 +4,8 @@
 //! matches may differ, and then the program is loaded once for each. All copies of one *variant* come from
 //! one relocation of the object.
 
+use std::collections::BTreeSet;
+
 use btaot_abi::metadata::{Metadata, TracepointArgs};
 use btaot_btf::{Btf, MiniBtf};
 
@@ -14,8 +16,19 @@ use crate::tracefs::FormatField;
 #[derive(Debug, Default)]
 pub struct Variant<'m> {
     layouts: Vec<Layout<'m>>,
-    /// Programs (as indices into the metadata) with the numbers of the probes they serve.
-    pub copies: Vec<(usize, Vec<u32>)>,
+    /// The copies, at most one of each program.
+    pub copies: Vec<Copy>,
+}
+
+/// A copy of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Index of the program in the metadata.
+    pub program: usize,
+    /// Numbers of the probes it serves; of a static probe, just the sites with these operands.
+    pub probes: Vec<u32>,
+    /// Where the arguments of static probes are that the program reads.
+    pub operands: Vec<u64>,
 }
 
 /// A structure as a tracepoint has it.
@@ -38,6 +51,21 @@ impl Variant<'_> {
         }
     }
 
+    /// The section of operands as the copies of this variant see it.
+    pub fn operands(&self, metadata: &Metadata) -> Vec<u8> {
+        let mut section = Vec::new();
+        for copy in &self.copies {
+            let Some(table) = &metadata.programs[copy.program].operands else { continue };
+            let start = table.offset as usize;
+            let end = start + 8 * copy.operands.len();
+            section.resize(section.len().max(end), 0);
+            for (place, word) in section[start..end].chunks_exact_mut(8).zip(&copy.operands) {
+                place.copy_from_slice(&word.to_ne_bytes());
+            }
+        }
+        section
+    }
+
     /// Whether the variant has structures of its own.
     pub fn has_layouts(&self) -> bool {
         !self.layouts.is_empty()
@@ -49,16 +77,19 @@ pub fn plan<'m>(metadata: &'m Metadata, probes: &[Probe]) -> Vec<Variant<'m>> {
     let mut variants: Vec<Variant<'m>> = vec![Variant::default()];
     for (index, program) in metadata.programs.iter().enumerate() {
         let own = (0u32..).zip(probes).filter(|(_, probe)| probe.program.index() == index);
-        let mut groups: Vec<(Option<Layout<'m>>, Vec<u32>)> = Vec::new();
+        let mut groups: Vec<((Option<Layout<'m>>, &[u64]), Vec<u32>)> = Vec::new();
         for (number, probe) in own {
             let layout = program.tracepoint.as_ref().and_then(|args| layout(args, probe));
-            match groups.iter_mut().find(|(known, _)| *known == layout) {
-                Some((_, numbers)) => numbers.push(number),
-                None => groups.push((layout, vec![number])),
+            for operands in operands(probe) {
+                let key = (layout.clone(), operands);
+                match groups.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, numbers)) => numbers.push(number),
+                    None => groups.push((key, vec![number])),
+                }
             }
         }
-        for (layout, numbers) in groups {
-            add(&mut variants, index, layout, numbers);
+        for ((layout, operands), probes) in groups {
+            add(&mut variants, layout, Copy { program: index, probes, operands: operands.to_vec() });
         }
     }
     variants
@@ -72,10 +103,18 @@ fn layout<'m>(args: &'m TracepointArgs, probe: &Probe) -> Option<Layout<'m>> {
     Some(Layout { structure: &args.structure, fields })
 }
 
+/// The different operands of a static probe's sites; other probes have one place, without operands.
+fn operands(probe: &Probe) -> BTreeSet<&[u64]> {
+    match &probe.place {
+        Place::Usdt(sites) => sites.iter().map(|site| &site.operands[..]).collect(),
+        _ => BTreeSet::from([&[][..]]),
+    }
+}
+
 /// Adds a copy to the first variant that does not have this program yet and does not contradict.
-fn add<'m>(variants: &mut Vec<Variant<'m>>, program: usize, layout: Option<Layout<'m>>, probes: Vec<u32>) {
+fn add<'m>(variants: &mut Vec<Variant<'m>>, layout: Option<Layout<'m>>, copy: Copy) {
     let fits = |variant: &Variant<'m>| {
-        let is_new = variant.copies.iter().all(|(other, _)| *other != program);
+        let is_new = variant.copies.iter().all(|other| other.program != copy.program);
         let contradicts = |known: &Layout<'m>, new: &Layout<'m>| {
             known.structure == new.structure && known.fields != new.fields
         };
@@ -87,7 +126,7 @@ fn add<'m>(variants: &mut Vec<Variant<'m>>, program: usize, layout: Option<Layou
         variants.len() - 1
     });
     let variant = &mut variants[index];
-    variant.copies.push((program, probes));
+    variant.copies.push(copy);
     if let Some(layout) = layout
         && !variant.layouts.contains(&layout)
     {

@@ -18,7 +18,7 @@ use crate::constants::{ConstantError, Facts, fill};
 use crate::features::Features;
 use crate::kernel_btf::{self, KernelBtfError};
 use crate::load::{LoadError, Loader, load_btf};
-use crate::maps::{MapError, Maps, Sizes};
+use crate::maps::{MapError, Maps, Operands, Sizes};
 use crate::object::{self, Image, ObjectError};
 use crate::options::{Backend, Mode, Options};
 use crate::plan::plan;
@@ -273,10 +273,13 @@ impl<'m> Session<'m> {
                 variant.describe(&mut types, &object::scan_own_types(&local)?);
             }
             object::relocate_types(&mut object, types)?;
+            let operands = self.maps.operands(&variant.operands(self.metadata))?;
+            let mut maps = maps.clone();
+            maps.extend(operands.as_ref().and_then(Operands::relocation_target));
             object::link(&mut object, &maps)?;
-            for (program, probes) in variant.copies {
-                let image = object::image(&object, &self.metadata.programs[program])?;
-                jobs.push(self.attacher().load(program, image, probes)?);
+            for copy in variant.copies {
+                let image = object::image(&object, &self.metadata.programs[copy.program])?;
+                jobs.push(self.attacher().load(copy, image)?);
             }
         }
         jobs.sort_by_key(|job| job.program);

@@ -78,6 +78,7 @@ fn program(symbol: &str, identity: Identity, attach: Vec<(&str, Target)>) -> Pro
         attach: attach.into_iter().map(point).collect(),
         identity,
         tracepoint: None,
+        operands: None,
         filters_pid: false,
     }
 }

@@ -61,6 +61,8 @@ pub enum Context {
     TestRun,
     /// `struct pt_regs` of a user function's entry or return.
     Uprobe,
+    /// `struct pt_regs` at a static probe in user code; where its arguments are is known when the tool starts.
+    Usdt,
     /// `struct pt_regs` of a kernel function's entry or return.
     Kprobe,
     /// The record of a tracepoint, with its structure when the body reads `args`.

@@ -2,6 +2,7 @@
 
 use btaot_abi::event::RING_MAP;
 use btaot_abi::metadata::{self as abi, MapValue, Metadata, Storage};
+use btaot_abi::operand::OperandTable;
 use btaot_semantic::program::{Body, Contents, Map, MapStorage, Program};
 
 use super::core::tracepoint_args;
@@ -33,13 +34,14 @@ pub fn symbol(body: &Body) -> String {
     format!("{kind}_{}", body.id.0)
 }
 
-fn program(program: &Program, body: &Body) -> abi::Program {
+fn program(program: &Program, body: &Body, operands: &[Option<OperandTable>]) -> abi::Program {
     abi::Program {
         symbol: symbol(body),
         location: body.location,
         attach: body.attach.clone(),
         identity: lower::identity(body),
         tracepoint: tracepoint_args(program, body),
+        operands: operands.get(body.id.index()).cloned().flatten(),
         filters_pid: lower::filters_pid(body),
     }
 }
@@ -104,7 +106,7 @@ pub fn build(mut unit: Unit) -> Result<Metadata> {
         features: unit.options.features.to_vec(),
         positional: source.positional,
         options: source.options.clone(),
-        programs: source.bodies.iter().map(|body| program(source, body)).collect(),
+        programs: source.bodies.iter().map(|body| program(source, body, &unit.operands)).collect(),
         maps,
         stack_maps: tables.stack_maps,
         globals: unit.state.globals,

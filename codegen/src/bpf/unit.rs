@@ -1,12 +1,18 @@
 //! What all programs of one object share: the module, the tables, global data and map
 //! definitions.
 
+use std::collections::BTreeSet;
+
 use btaot_abi::Bytes;
 use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{GLOBALS_SECTION, Globals, SCRATCH_MAP, Scratch};
+use btaot_abi::operand::{OPERAND_SECTION, OPERAND_WORDS, OperandTable, OperandWord};
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Contents, Location, Map, MapStorage, Message, Names, Program};
+use btaot_semantic::program::{
+    Body, Contents, Context as ProgramContext, EventValue, ExprKind, Location, Map, MapStorage, Message,
+    Names, Program,
+};
 use btaot_semantic::types::{StructId, Type};
 use indexmap::IndexMap;
 use inkwell::attributes::{Attribute, AttributeLoc};
@@ -63,6 +69,8 @@ pub struct Unit<'a, 'c> {
     pub traffic: Traffic,
     /// Bytes of scratch that the hungriest program needs.
     pub scratch: u32,
+    /// Arguments of static probes that each program reads, by its number.
+    pub operands: Vec<Option<OperandTable>>,
     maps: IndexMap<String, Definition>,
     data: IndexMap<&'static str, GlobalValue<'c>>,
 }
@@ -193,6 +201,7 @@ impl<'a, 'c> Unit<'a, 'c> {
             traffic: Traffic::of(program),
             state,
             scratch: 0,
+            operands: operand_tables(program),
             maps: IndexMap::new(),
             data: IndexMap::new(),
         })
@@ -225,6 +234,12 @@ impl<'a, 'c> Unit<'a, 'c> {
     pub fn state(&mut self, offset: u32) -> Ptr<'c> {
         let base = self.section(GLOBALS_SECTION);
         self.ir.offset(base, offset.into())
+    }
+
+    /// The address of a word of what is known of an argument of a static probe.
+    pub fn operand(&mut self, row: u32, word: OperandWord) -> Ptr<'c> {
+        let base = self.section(OPERAND_SECTION);
+        self.ir.offset(base, u64::from((row * OPERAND_WORDS + word as u32) * 8))
     }
 
     /// The texts of a table, and how many there are. The last one is for numbers without a text of their own.
@@ -385,7 +400,7 @@ impl<'a, 'c> Unit<'a, 'c> {
                 replace_global(*stand_in, size);
             }
         }
-        for section in [INT_SECTION, STR_SECTION, GLOBALS_SECTION] {
+        for section in [INT_SECTION, STR_SECTION, OPERAND_SECTION, GLOBALS_SECTION] {
             if let Some(stand_in) = self.data.get(section).copied() {
                 self.define_section(section, stand_in);
             }
@@ -406,6 +421,7 @@ impl<'a, 'c> Unit<'a, 'c> {
         let (name, bytes, ty) = match section {
             INT_SECTION => self.describe_ints(),
             STR_SECTION => self.describe_strings(),
+            OPERAND_SECTION => self.describe_operands(),
             _ => self.describe_state(),
         };
         let words: BasicTypeEnum = self.context.i64_type().array_type(bytes.div_ceil(8)).into();
@@ -455,6 +471,11 @@ impl<'a, 'c> Unit<'a, 'c> {
         ("texts", bytes, self.debug.structure(b"texts", false, bytes, &members))
     }
 
+    fn describe_operands(&self) -> (&'static str, u32, Node) {
+        let bytes = self.operands.iter().flatten().map(OperandTable::size).sum();
+        ("operands", bytes, self.debug.array(self.debug.int(8, false), 8, bytes / 8))
+    }
+
     fn describe_state(&mut self) -> (&'static str, u32, Node) {
         let zeros = self.state.zeros;
         let zeros_offset = self.state.globals.size;
@@ -478,6 +499,26 @@ impl<'a, 'c> Unit<'a, 'c> {
         let bytes = self.state.globals.size;
         ("state", bytes, self.debug.structure(b"state", false, bytes, &members))
     }
+}
+
+/// The arguments of static probes that programs read, one program behind the other.
+fn operand_tables(program: &Program) -> Vec<Option<OperandTable>> {
+    let mut offset = 0;
+    let table = |body: &Body| {
+        let mut arguments = BTreeSet::new();
+        walk::body(body, &mut |expression| {
+            if let ExprKind::Event(EventValue::Argument(number)) = expression.kind {
+                arguments.insert(number);
+            }
+        });
+        if body.context != ProgramContext::Usdt || arguments.is_empty() {
+            return None;
+        }
+        let table = OperandTable { offset, arguments: arguments.into_iter().collect() };
+        offset += table.size();
+        Some(table)
+    };
+    program.bodies.iter().map(table).collect()
 }
 
 /// Puts the definition in the place of its stand-in.

@@ -163,6 +163,11 @@ impl<'c> Ir<'c> {
         }
     }
 
+    /// Jumps to the block of the case that the value is.
+    pub fn switch(&self, value: Int<'c>, otherwise: Block<'c>, cases: &[(Int<'c>, Block<'c>)]) {
+        built(self.builder.build_switch(value, otherwise, cases));
+    }
+
     /// Ends the function with a result.
     pub fn ret(&self, value: Int<'c>) {
         built(self.builder.build_return(Some(&value)));

@@ -16,6 +16,7 @@ pub mod format;
 pub mod ids;
 pub mod metadata;
 pub mod native;
+pub mod operand;
 pub mod params;
 pub mod pattern;
 pub mod value;

@@ -8,6 +8,7 @@ use crate::bytes::Bytes;
 use crate::constants::ConstantData;
 use crate::features::KernelFeature;
 use crate::ids::{ProgramId, StackMapId};
+use crate::operand::OperandTable;
 use crate::value::ValueType;
 
 /// ELF symbol of the scratch map, see [`Scratch`].
@@ -152,6 +153,8 @@ pub struct Program {
     /// Tracepoint arguments that the program reads; the runtime writes a structure of the
     /// target's layout into the mini-BTF, and the reads relocate against that.
     pub tracepoint: Option<TracepointArgs>,
+    /// Arguments of static probes that the program reads.
+    pub operands: Option<OperandTable>,
     /// Whether the program filters on the target process by itself (kinds for which the kernel
     /// has no filter).
     pub filters_pid: bool,

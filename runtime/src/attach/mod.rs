@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::features::Features;
 use crate::load::{LoadError, Loaded, Loader};
 use crate::object::Image;
+use crate::plan::Copy;
 use crate::resolve::{KernelPlace, Missing, Place, Probe, Reason};
 use crate::sys::machine::{release, version};
 use crate::sys::perf::{self, Event, Scope};
@@ -77,6 +78,8 @@ pub struct Job {
     pub image: Image,
     /// Numbers of the probes.
     pub probes: Vec<u32>,
+    /// Of static probes: where the arguments are at the sites that this copy serves.
+    pub operands: Vec<u64>,
     /// The loaded program.
     pub loaded: Loaded,
 }
@@ -106,7 +109,8 @@ struct Point<'a> {
 
 impl<'a> Attacher<'a> {
     /// Loads a program for the best way of attaching that this kernel has.
-    pub fn load(&self, program: usize, image: Image, probes: Vec<u32>) -> Result<Job, LoadError> {
+    pub fn load(&self, copy: Copy, image: Image) -> Result<Job, LoadError> {
+        let Copy { program, probes, operands } = copy;
         let definition = &self.metadata.programs[program];
         let attach = self.preferred(&probes);
         let loaded = match self.loader.load(definition, &image, attach) {
@@ -117,13 +121,13 @@ impl<'a> Attacher<'a> {
             }
             Err(error) => return Err(error),
         };
-        Ok(Job { program, image, probes, loaded })
+        Ok(Job { program, image, probes, operands, loaded })
     }
 
     fn preferred(&self, probes: &[u32]) -> Option<aya_obj::generated::bpf_attach_type> {
         let places = || self.points(probes).map(|point| &point.probe.place);
         let multi = |place: &Place| matches!(place, Place::Kprobe(place) if is_plain_function(place));
-        if places().all(|place| matches!(place, Place::Uprobe(_))) {
+        if places().all(|place| matches!(place, Place::Uprobe(_) | Place::Usdt(_))) {
             let usable = !probes.is_empty() && self.multi_filters_processes();
             return (usable && self.features.has(KernelFeature::UprobeMulti))
                 .then_some(BPF_TRACE_UPROBE_MULTI);
@@ -149,7 +153,7 @@ impl<'a> Attacher<'a> {
     pub fn attach(&self, job: &mut Job, links: &mut Vec<OwnedFd>) -> Vec<AttachError> {
         let points: Vec<Point<'_>> = self.points(&job.probes).collect();
         let multi = match job.loaded.attach {
-            Some(BPF_TRACE_UPROBE_MULTI) => user::multi(self, &job.loaded, &points),
+            Some(BPF_TRACE_UPROBE_MULTI) => user::multi(self, &job.loaded, &job.operands, &points),
             Some(_) => kprobe_multi(&job.loaded, &points),
             None => Err(io::ErrorKind::Unsupported.into()),
         };
@@ -167,7 +171,7 @@ impl<'a> Attacher<'a> {
         let definition = &self.metadata.programs[job.program];
         let mut errors = Vec::new();
         for point in &points {
-            match self.attach_one(definition, &job.loaded, point) {
+            match self.attach_one(definition, job, point) {
                 Ok(made) => links.extend(made),
                 Err(error @ AttachError::Missing { .. }) => errors.push(error),
                 // The tool will not start, and the rest would fail for the same reason.
@@ -180,9 +184,10 @@ impl<'a> Attacher<'a> {
     fn attach_one(
         &self,
         program: &Program,
-        loaded: &Loaded,
+        job: &Job,
         point: &Point<'_>,
     ) -> Result<Vec<OwnedFd>, AttachError> {
+        let loaded = &job.loaded;
         match &point.probe.place {
             // The tool itself runs these.
             Place::Begin
@@ -212,20 +217,13 @@ impl<'a> Attacher<'a> {
                 let scope = self.one_cpu();
                 self.attach_event(program, loaded, point, &Event::Tracepoint(format.id), scope)
             }
-            Place::Uprobe(place) => {
-                let kind = self.event_kind("uprobe", point)?;
-                self.attach_event(program, loaded, point, &user::event(kind, place), self.process())
-            }
-            Place::Usdt(places) => {
+            Place::Uprobe(_) | Place::Usdt(_) => {
                 let kind = self.event_kind("uprobe", point)?;
                 let attach = |place| {
                     self.attach_event(program, loaded, point, &user::event(kind, place), self.process())
                 };
-                places
-                    .iter()
-                    .map(attach)
-                    .collect::<Result<Vec<_>, _>>()
-                    .map(|links| links.into_iter().flatten().collect())
+                let links: Result<Vec<_>, _> = user::places(point.probe, &job.operands).map(attach).collect();
+                links.map(|links| links.into_iter().flatten().collect())
             }
             Place::Kprobe(place) => {
                 let kind = self.event_kind("kprobe", point)?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use btaot_abi::arch::Arch;
 use object::read::elf::{ElfFile, FileHeader};
 use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
@@ -65,6 +66,8 @@ pub struct StaticProbe {
     pub address: u64,
     /// The semaphore; 0 without one.
     pub semaphore: u64,
+    /// Where the arguments are, as the assembler wrote it.
+    pub arguments: Vec<u8>,
 }
 
 impl Binary {
@@ -121,6 +124,19 @@ impl Binary {
     pub fn file_offset(&self, address: u64) -> Result<u64, Reason> {
         let offset = self.with(|elf| elf.file_offset(address))?;
         offset.ok_or_else(|| Reason::NotMapped { path: self.path.clone(), address })
+    }
+
+    /// The virtual address of a symbol of any kind.
+    pub fn symbol_address(&self, name: &[u8]) -> Option<u64> {
+        let find = |binary: &Self| binary.with(|elf| elf.symbol(name)).ok().flatten();
+        let found = find(self).or_else(|| find(&self.debug_file()?));
+        found.map(|symbol| symbol.address)
+    }
+
+    /// The architecture that the binary is for; none for one that tools are not made for.
+    pub fn arch(&self) -> Option<Arch> {
+        let machine = self.file.get(18..20)?.first_chunk()?;
+        Arch::from_elf_machine(u16::from_le_bytes(*machine))
     }
 
     /// Whether there is a full symbol table, which `strip` removes.
@@ -263,11 +279,12 @@ fn static_probe(description: &[u8], word: usize, big: bool, base: Option<u64>) -
     let moved = base.map_or(Some(0), |base| Some(base.wrapping_sub(address(1)?)))?;
     let mut texts = description.get(3 * word..)?.split(|byte| *byte == 0);
     let (provider, name) = (texts.next()?.to_vec(), texts.next()?.to_vec());
+    let arguments = texts.next().unwrap_or_default().to_vec();
     let semaphore = match address(2)? {
         0 => 0,
         there => there.wrapping_add(moved),
     };
-    Some(StaticProbe { provider, name, address: address(0)?.wrapping_add(moved), semaphore })
+    Some(StaticProbe { provider, name, address: address(0)?.wrapping_add(moved), semaphore, arguments })
 }
 
 #[cfg(test)]
@@ -296,6 +313,7 @@ mod tests {
             name: b"name".to_vec(),
             address: 0x1110,
             semaphore: 0x4100,
+            arguments: b"-4@%edi".to_vec(),
         };
         assert_eq!(read(&notes), [expected]);
         for len in 0..notes.len() {

@@ -5,6 +5,7 @@
 
 mod binary;
 mod kernel;
+mod operand;
 mod paths;
 mod uprobe;
 mod usdt;
@@ -86,7 +87,7 @@ pub enum Place {
     /// User code.
     Uprobe(UserPlace),
     /// The places in user code of a static probe, in one binary.
-    Usdt(Vec<UserPlace>),
+    Usdt(Vec<Site>),
     /// Kernel code.
     Kprobe(KernelPlace),
     /// A tracepoint.
@@ -109,6 +110,15 @@ pub struct UserPlace {
     pub ret: bool,
     /// Offset in the file of a counter that the kernel raises while the place is probed; 0 without one.
     pub semaphore: u64,
+}
+
+/// A place of a static probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Where it is.
+    pub place: UserPlace,
+    /// Where the arguments are that the program reads, as rows of [`btaot_abi::operand`].
+    pub operands: Vec<u64>,
 }
 
 /// A place in the kernel.
@@ -151,6 +161,18 @@ pub enum Reason {
     NoStaticProbe {
         /// The binary.
         path: PathBuf,
+    },
+    /// An argument that a program reads cannot be had.
+    #[error("{}: argument {number} of {probe}: {problem}", path.display())]
+    Operand {
+        /// The binary.
+        path: PathBuf,
+        /// The static probe.
+        probe: String,
+        /// The argument's number.
+        number: u32,
+        /// Why not.
+        problem: operand::OperandError,
     },
     /// No such symbol.
     #[error("{} has no symbol `{symbol}`", path.display())]
@@ -279,7 +301,9 @@ impl Resolver {
                 kernel::raw_tracepoints(module.as_ref(), event, &point.name)
             }
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
-            Target::Usdt(usdt) => usdt::places(&mut self.binaries, &self.paths, usdt),
+            Target::Usdt(usdt) => {
+                usdt::places(&mut self.binaries, &self.paths, usdt, program.operands.as_ref())
+            }
             Target::Kprobe(kprobe) => kernel::functions(kprobe, &point.name, || self.tracefs()),
             Target::Tracepoint { category, event } => {
                 let tracefs = self.tracefs()?;

@@ -7,15 +7,23 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
+use btaot_abi::arch::Arch;
 use btaot_abi::metadata::{Usdt, has_wildcard};
+use btaot_abi::operand::OperandTable;
 use btaot_abi::pattern;
 
 use super::binary::{Binary, Cache, StaticProbe};
+use super::operand::{Surroundings, operand};
 use super::paths::Paths;
-use super::{Found, Place, Reason, UserPlace};
+use super::{Found, Place, Reason, Site, UserPlace};
 
 /// Finds all static probes that an attach point means.
-pub fn places(cache: &mut Cache, paths: &Paths, usdt: &Usdt) -> Result<Vec<Found>, Reason> {
+pub fn places(
+    cache: &mut Cache,
+    paths: &Paths,
+    usdt: &Usdt,
+    operands: Option<&OperandTable>,
+) -> Result<Vec<Found>, Reason> {
     let binaries = paths.find(&usdt.path);
     if binaries.is_empty() {
         return Err(Reason::NoBinary);
@@ -23,7 +31,7 @@ pub fn places(cache: &mut Cache, paths: &Paths, usdt: &Usdt) -> Result<Vec<Found
     let mut found = Vec::new();
     let mut problem = None;
     for (shown, path) in binaries {
-        match cache.open(&path).and_then(|binary| in_binary(&binary, &shown, usdt)) {
+        match cache.open(&path).and_then(|binary| in_binary(&binary, &shown, usdt, operands)) {
             Ok(places) => found.extend(places),
             // A pattern may match files that are no binaries, or that lack the probe.
             Err(reason) if has_wildcard(&usdt.path) => problem = Some(reason),
@@ -36,7 +44,12 @@ pub fn places(cache: &mut Cache, paths: &Paths, usdt: &Usdt) -> Result<Vec<Found
     }
 }
 
-fn in_binary(binary: &Binary, shown: &[u8], usdt: &Usdt) -> Result<Vec<Found>, Reason> {
+fn in_binary(
+    binary: &Binary,
+    shown: &[u8],
+    usdt: &Usdt,
+    operands: Option<&OperandTable>,
+) -> Result<Vec<Found>, Reason> {
     let path = CString::new(binary.path().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
     let any = usdt.provider.as_ref().is_none_or(|provider| provider.is_empty());
     let wanted = |probe: &StaticProbe| {
@@ -46,18 +59,40 @@ fn in_binary(binary: &Binary, shown: &[u8], usdt: &Usdt) -> Result<Vec<Found>, R
     let mut probes: Vec<StaticProbe> = binary.static_probes()?.into_iter().filter(wanted).collect();
     probes.sort();
     let mut found: Vec<Found> = Vec::new();
-    for StaticProbe { provider, name, address, semaphore } in probes {
+    for probe in probes {
+        let operands = match operands {
+            Some(table) => operand_rows(binary, &probe, table)?,
+            None => Vec::new(),
+        };
+        let StaticProbe { provider, name, address, semaphore, .. } = probe;
         let semaphore = if semaphore == 0 { 0 } else { binary.file_offset(semaphore)? };
         let offset = binary.file_offset(address)?;
-        let place = UserPlace { path: path.clone(), offset, ret: false, semaphore };
+        let site = Site { place: UserPlace { path: path.clone(), offset, ret: false, semaphore }, operands };
         let text = [b"usdt:", shown, b":", &provider, b":", &name].concat();
         match found.last_mut() {
-            Some(Found { name, place: Place::Usdt(places), .. }) if **name == *text => places.push(place),
+            Some(Found { name, place: Place::Usdt(sites), .. }) if **name == *text => sites.push(site),
             _ => {
-                let place = Place::Usdt(vec![place]);
+                let place = Place::Usdt(vec![site]);
                 found.push(Found { name: text.into(), function: name.into(), place });
             }
         }
     }
     if found.is_empty() { Err(Reason::NoStaticProbe { path: binary.path().to_owned() }) } else { Ok(found) }
+}
+
+/// Where the arguments are, at one site, that a program reads.
+fn operand_rows(binary: &Binary, probe: &StaticProbe, table: &OperandTable) -> Result<Vec<u64>, Reason> {
+    let arch = binary.arch().unwrap_or(Arch::host());
+    let symbol = |name: &[u8]| binary.symbol_address(name);
+    let around = Surroundings { arch, site: probe.address, symbol: &symbol };
+    let row = |number: &u32| {
+        let found = operand(&probe.arguments, *number, &around);
+        found.map(|operand| operand.words()).map_err(|problem| Reason::Operand {
+            path: binary.path().to_owned(),
+            probe: [&probe.provider[..], b":", &probe.name].concat().escape_ascii().to_string(),
+            number: *number,
+            problem,
+        })
+    };
+    table.arguments.iter().map(row).collect::<Result<Vec<_>, _>>().map(|rows| rows.concat())
 }

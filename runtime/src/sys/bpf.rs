@@ -154,6 +154,8 @@ pub struct UprobeMulti<'a> {
     pub offsets: &'a [u64],
     /// As many cookies.
     pub cookies: &'a [u64],
+    /// As many offsets of semaphores (0 for none), or nothing when there are none at all.
+    pub semaphores: &'a [u64],
     /// At the return instead of the entry.
     pub ret: bool,
     /// Only in this process; 0 in all.
@@ -171,6 +173,9 @@ pub fn link_uprobe_multi(program: BorrowedFd<'_>, multi: &UprobeMulti<'_>) -> io
     args.offsets = multi.offsets.as_ptr().addr() as u64;
     args.cookies = multi.cookies.as_ptr().addr() as u64;
     args.cnt = multi.offsets.len().min(multi.cookies.len()) as u32;
+    if multi.semaphores.len() == args.cnt as usize {
+        args.ref_ctr_offsets = multi.semaphores.as_ptr().addr() as u64;
+    }
     args.flags = if multi.ret { RETURN } else { 0 };
     args.pid = multi.pid;
     own(bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)?)

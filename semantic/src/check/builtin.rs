@@ -45,10 +45,6 @@ impl Checker<'_, '_> {
             Builtin::Retval => {
                 event(self, Ty::address(8, false, self.probe_space()), EventValue::ReturnValue)
             }
-            Builtin::Arg(_) if self.body.kinds.contains(&ProbeKind::Usdt) => {
-                self.later(span, "an argument of a static probe");
-                Ok(self.placeholder(Ty::address(8, false, self.probe_space()), span))
-            }
             Builtin::Arg(number) => self.argument(number, span),
             Builtin::Kstack => Ok(self.kernel_stack(span)),
             Builtin::Ustack => {
@@ -167,7 +163,8 @@ impl Checker<'_, '_> {
         };
         let registers = self.catalog.arch().pt_regs().by_name;
         let offset = registers.iter().find(|(name, _)| *name == register).map_or(0, |(_, offset)| *offset);
-        let has_registers = matches!(self.body.layout, Layout::Uprobe | Layout::Kprobe | Layout::PerfEvent);
+        let has_registers =
+            matches!(self.body.layout, Layout::Uprobe | Layout::Usdt | Layout::Kprobe | Layout::PerfEvent);
         let ty = Ty::int(1, false);
         if !has_registers {
             let own = self.body.layout == Layout::TestRun;
@@ -240,10 +237,10 @@ impl Checker<'_, '_> {
         Ok(Value::literal(Literal::Str(first.into()), self.location(span)))
     }
 
-    /// `argN`: as many as the machine passes in registers.
+    /// `argN`: as many as the machine passes in registers, or as a static probe may have.
     fn argument(&mut self, number: u8, span: Span) -> Checked<Value> {
         let registers = self.registers;
-        if usize::from(number) >= registers {
+        if self.body.layout != Layout::Usdt && usize::from(number) >= registers {
             let message = format!("only arg0 to arg{} are passed in registers", registers.saturating_sub(1));
             return self.error(Code::NotInThisProbe, span, message);
         }

@@ -263,6 +263,7 @@ impl Checker<'_, '_> {
                 Layout::TestRun | Layout::Tracing | Layout::Iter => Context::TestRun,
                 Layout::RawTracepoint => Context::RawTracepoint(self.body.record),
                 Layout::Uprobe => Context::Uprobe,
+                Layout::Usdt => Context::Usdt,
                 Layout::Kprobe => Context::Kprobe,
                 Layout::Tracepoint => Context::Tracepoint(self.body.record),
                 Layout::PerfEvent => Context::PerfEvent,

@@ -20,6 +20,8 @@ pub(crate) enum Layout {
     TestRun,
     /// Registers of a user function.
     Uprobe,
+    /// Registers at a static probe, which says where its arguments are.
+    Usdt,
     /// Registers of a kernel function.
     Kprobe,
     /// The record of a tracepoint.
@@ -154,7 +156,7 @@ impl Layout {
     /// Whose memory addresses of unknown origin mean.
     pub fn space(self) -> Space {
         match self {
-            Self::Uprobe => Space::User,
+            Self::Uprobe | Self::Usdt => Space::User,
             Self::TestRun
             | Self::Kprobe
             | Self::Tracepoint

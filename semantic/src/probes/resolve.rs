@@ -105,7 +105,8 @@ fn layout(kind: ProbeKind) -> Layout {
         ProbeKind::RawTracepoint => Layout::RawTracepoint,
         ProbeKind::Kprobe | ProbeKind::Kretprobe => Layout::Kprobe,
         ProbeKind::Fentry | ProbeKind::Fexit => Layout::Tracing,
-        ProbeKind::Uprobe | ProbeKind::Uretprobe | ProbeKind::Usdt => Layout::Uprobe,
+        ProbeKind::Uprobe | ProbeKind::Uretprobe => Layout::Uprobe,
+        ProbeKind::Usdt => Layout::Usdt,
         ProbeKind::Iter => Layout::Iter,
     }
 }

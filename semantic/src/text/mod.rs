@@ -119,6 +119,7 @@ fn describe_body(body: &Body, program: &Program, f: &mut fmt::Formatter<'_>) -> 
     let context = match body.context {
         Context::TestRun => "test run".to_owned(),
         Context::Uprobe => "uprobe".to_owned(),
+        Context::Usdt => "usdt".to_owned(),
         Context::Kprobe => "kprobe".to_owned(),
         Context::Tracepoint(None) => "tracepoint".to_owned(),
         Context::Tracepoint(Some(id)) => format!("tracepoint struct {}", id.0),

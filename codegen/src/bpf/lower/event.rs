@@ -25,6 +25,8 @@ pub struct Known<'c> {
     task: Option<Int<'c>>,
     cgroup: Option<Int<'c>>,
     comm: Option<Ptr<'c>>,
+    /// Arguments of a static probe.
+    operands: [Option<Int<'c>>; 10],
 }
 
 /// Values that come from one helper call.
@@ -269,6 +271,16 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     fn argument(&mut self, number: u32, location: Location) -> Result<Int<'c>> {
+        if self.body.context == Context::Usdt {
+            if let Some(Some(value)) = self.known.operands.get(number as usize) {
+                return Ok(*value);
+            }
+            let value = self.operand(number);
+            if let Some(place) = self.known.operands.get_mut(number as usize) {
+                *place = Some(value);
+            }
+            return Ok(value);
+        }
         if matches!(self.body.context, Context::RawTracepoint(_)) {
             return Ok(self.ir.load(64, self.ir.offset(self.context, u64::from(number) * 8), 8));
         }
@@ -284,7 +296,7 @@ impl<'c> Lower<'_, '_, 'c> {
     /// A register of the traced function.
     fn register(&mut self, offset: u16, location: Location) -> Result<Int<'c>> {
         match self.body.context {
-            Context::Uprobe | Context::Kprobe => {
+            Context::Uprobe | Context::Usdt | Context::Kprobe => {
                 Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
             }
             Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent | Context::RawTracepoint(_) => {

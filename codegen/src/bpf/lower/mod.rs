@@ -13,6 +13,7 @@ mod fill;
 mod frame;
 mod loops;
 mod map;
+mod operand;
 mod place;
 mod read;
 mod repeat;
@@ -98,7 +99,7 @@ pub struct Lower<'u, 'a, 'c> {
 pub fn section(body: &Body, symbol: &str) -> String {
     match body.context {
         Context::TestRun | Context::RawTracepoint(_) => format!("raw_tp/{symbol}"),
-        Context::Uprobe => format!("uprobe/{symbol}"),
+        Context::Uprobe | Context::Usdt => format!("uprobe/{symbol}"),
         Context::Kprobe => format!("kprobe/{symbol}"),
         Context::Tracepoint(_) => format!("tracepoint/{symbol}"),
         // libbpf knows this section by its bare name only.

@@ -96,7 +96,7 @@ impl<'c> Lower<'_, '_, 'c> {
     pub(super) fn reach(&self, space: Space) -> Reach {
         match (space, self.body.context) {
             (Space::Context, _) => Reach::Context,
-            (Space::User, _) | (Space::Unknown, Context::Uprobe) => Reach::User,
+            (Space::User, _) | (Space::Unknown, Context::Uprobe | Context::Usdt) => Reach::User,
             (Space::Kernel, _)
             | (
                 Space::Unknown,

@@ -91,6 +91,7 @@ fn losses_are_summed_by_probe() {
         attach: vec![AttachPoint { name: name.into(), location, target }],
         identity: Identity::Unused,
         tracepoint: None,
+        operands: None,
         filters_pid: false,
     };
     let mut metadata = metadata();
