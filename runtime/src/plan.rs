@@ -72,12 +72,15 @@ impl Variant<'_> {
     }
 }
 
+/// What makes probes need a copy of their own.
+type Key<'m, 'p> = (Option<Layout<'m>>, &'p [u64]);
+
 /// Distributes probes to copies of their programs.
 pub fn plan<'m>(metadata: &'m Metadata, probes: &[Probe]) -> Vec<Variant<'m>> {
     let mut variants: Vec<Variant<'m>> = vec![Variant::default()];
     for (index, program) in metadata.programs.iter().enumerate() {
         let own = (0u32..).zip(probes).filter(|(_, probe)| probe.program.index() == index);
-        let mut groups: Vec<((Option<Layout<'m>>, &[u64]), Vec<u32>)> = Vec::new();
+        let mut groups: Vec<(Key<'m, '_>, Vec<u32>)> = Vec::new();
         for (number, probe) in own {
             let layout = program.tracepoint.as_ref().and_then(|args| layout(args, probe));
             for operands in operands(probe) {

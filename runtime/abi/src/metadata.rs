@@ -337,6 +337,17 @@ pub enum Place {
     },
     /// A virtual address of the binary or kernel.
     Address(u64),
+    /// C++ functions of a binary by their demangled names: all overloads when it ends before the parameters.
+    Demangled(Bytes),
+    /// A line of the source text of a binary, found by debugging information.
+    Line {
+        /// File: a path, or the last parts of one.
+        file: Bytes,
+        /// Line, from 1.
+        line: u32,
+        /// Column, from 1.
+        column: Option<u32>,
+    },
 }
 
 /// Program types of the kernel that programs of this crate use.
@@ -409,6 +420,8 @@ impl Place {
         match self {
             Self::Symbol { name, .. } => has_wildcard(name),
             Self::Address(_) => false,
+            // Overloads, and copies of inlined functions.
+            Self::Demangled(_) | Self::Line { .. } => true,
         }
     }
 }

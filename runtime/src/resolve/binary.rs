@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use btaot_abi::arch::Arch;
 use object::read::elf::{ElfFile, FileHeader};
-use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
+use object::{CompressionFormat, Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
-use super::Reason;
+use super::lines::{self, Sections, Statement};
+use super::{LineProblem, Reason};
 use crate::sys::mapping::MappedFile;
 
 /// Where distributions put symbols that they strip from binaries.
@@ -126,6 +127,17 @@ impl Binary {
         offset.ok_or_else(|| Reason::NotMapped { path: self.path.clone(), address })
     }
 
+    /// The virtual addresses at which a statement begins.
+    pub fn line_addresses(&self, wanted: &Statement<'_>) -> Result<Vec<u64>, Reason> {
+        let no_line = |problem| Reason::NoLine { path: self.path.clone(), problem };
+        let own = self.with(|elf| elf.line_addresses(wanted))?;
+        let found = match own {
+            None => self.debug_file().and_then(|debug| debug.with(|elf| elf.line_addresses(wanted)).ok()?),
+            found => found,
+        };
+        found.ok_or_else(|| no_line(LineProblem::NoDebugInformation))?.map_err(no_line)
+    }
+
     /// The virtual address of a symbol of any kind.
     pub fn symbol_address(&self, name: &[u8]) -> Option<u64> {
         let find = |binary: &Self| binary.with(|elf| elf.symbol(name)).ok().flatten();
@@ -176,6 +188,8 @@ trait Elf {
     fn is_stripped(&self) -> bool;
     fn build_id(&self) -> Option<Vec<u8>>;
     fn static_probes(&self) -> Vec<StaticProbe>;
+    /// None without debugging information.
+    fn line_addresses(&self, wanted: &Statement<'_>) -> Option<Result<Vec<u64>, LineProblem>>;
 }
 
 impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
@@ -219,6 +233,29 @@ impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
 
     fn build_id(&self) -> Option<Vec<u8>> {
         Object::build_id(self).ok().flatten().map(<[u8]>::to_vec)
+    }
+
+    fn line_addresses(&self, wanted: &Statement<'_>) -> Option<Result<Vec<u64>, LineProblem>> {
+        let data = |name: &[u8]| {
+            let Some(section) = self.section_by_name_bytes(name) else { return Ok(&[][..]) };
+            match section.compressed_file_range() {
+                Ok(range) if range.format == CompressionFormat::None => {
+                    Ok(section.data().unwrap_or_default())
+                }
+                _ => Err(LineProblem::Compressed),
+            }
+        };
+        self.section_by_name_bytes(b".debug_line")?;
+        let sections = || {
+            Ok(Sections {
+                line: data(b".debug_line")?,
+                line_str: data(b".debug_line_str")?,
+                str: data(b".debug_str")?,
+                big: !self.is_little_endian(),
+                word: if self.is_64() { 8 } else { 4 },
+            })
+        };
+        Some(sections().map(|sections| lines::addresses(&sections, wanted)))
     }
 
     fn static_probes(&self) -> Vec<StaticProbe> {

@@ -34,6 +34,8 @@ pub fn functions<'t>(
             let place = place(Some(qualified(kprobe.module.as_ref(), function)), *offset)?;
             Ok(vec![Found { name: name.clone(), function: function.clone(), place }])
         }
+        // Only user code has these.
+        Wanted::Demangled(_) | Wanted::Line { .. } => Err(Reason::NoKernelFunction),
         Wanted::Symbol { name: pattern, .. } => {
             let listed = tracefs().ok().and_then(Tracefs::functions);
             let matching = match listed {

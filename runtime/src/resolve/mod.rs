@@ -5,6 +5,7 @@
 
 mod binary;
 mod kernel;
+mod lines;
 mod operand;
 mod paths;
 mod uprobe;
@@ -156,6 +157,14 @@ pub enum Reason {
         /// What may be the cause.
         hint: &'static str,
     },
+    /// No such line.
+    #[error("{}: {problem}", path.display())]
+    NoLine {
+        /// The binary.
+        path: PathBuf,
+        /// What is missing.
+        problem: LineProblem,
+    },
     /// No such static probe.
     #[error("{} has no such static probe; `readelf -n` shows those it has", path.display())]
     NoStaticProbe {
@@ -216,6 +225,22 @@ pub enum Reason {
     /// The kernel's types are needed.
     #[error(transparent)]
     KernelBtf(#[from] KernelBtfError),
+}
+
+/// Why there is no place for a line of source text.
+#[derive(Clone, Debug, Error)]
+pub enum LineProblem {
+    /// No line programs.
+    #[error("it has no debugging information (compile it with -g, or install its debug symbols)")]
+    NoDebugInformation,
+    /// They are compressed.
+    #[error(
+        "its debugging information is compressed; decompress it with `objcopy --decompress-debug-sections`"
+    )]
+    Compressed,
+    /// No statement begins there.
+    #[error("no statement begins at {0}; `objdump --dwarf=decodedline` shows where some do")]
+    NoStatement(String),
 }
 
 /// An attach point that leads nowhere.

@@ -1,6 +1,6 @@
 //! Places in user code.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -10,8 +10,10 @@ use btaot_abi::metadata::{Place as Wanted, Uprobe, has_wildcard};
 use btaot_abi::pattern;
 
 use super::binary::{Binary, Cache, Symbol};
+use super::lines::Statement;
 use super::paths::Paths;
-use super::{Found, Place, Reason, UserPlace, provider};
+use super::{Found, LineProblem, Place, Reason, UserPlace, provider};
+use crate::symbols::{cpp_forms, demangle};
 
 /// Finds all places that a uprobe or uretprobe means.
 pub fn places(cache: &mut Cache, paths: &Paths, uprobe: &Uprobe, name: &Bytes) -> Result<Vec<Found>, Reason> {
@@ -60,7 +62,14 @@ fn in_binary(cache: &mut Cache, path: &Path, context: &Context<'_>) -> Result<Ve
             let found = Found { name: context.name.clone(), function: function_at(&binary, *address), place };
             Ok(vec![found])
         }
-        Wanted::Symbol { name, .. } if has_wildcard(name) => matching(&binary, name, context),
+        Wanted::Demangled(pattern) => demangled(&binary, pattern, context),
+        Wanted::Line { file, line, column } => {
+            at_line(&binary, &Statement { file, line: *line, column: *column }, context)
+        }
+        Wanted::Symbol { name, .. } if has_wildcard(name) => {
+            let symbols = binary.functions(|symbol| pattern::matches(name, symbol), usize::MAX)?;
+            once_each(&binary, name, symbols, context)
+        }
         Wanted::Symbol { name, offset } => {
             let symbol = exact(&binary, name)?;
             if symbol.size != 0 && *offset >= symbol.size {
@@ -93,9 +102,60 @@ fn no_function(binary: &Binary, name: &[u8]) -> Reason {
     }
 }
 
+/// C++ functions by their demangled names; constructors and the like have several symbols for one piece of code.
+fn demangled(binary: &Binary, pattern: &[u8], context: &Context<'_>) -> Result<Vec<Found>, Reason> {
+    let matches = |symbol: &[u8]| {
+        let symbol = std::str::from_utf8(symbol).ok().filter(|symbol| symbol.starts_with("_Z"));
+        let forms = symbol.map(cpp_forms).unwrap_or_default();
+        forms.iter().any(|form| pattern::matches(pattern, form.as_bytes()))
+    };
+    let mut symbols = binary.functions(matches, usize::MAX)?;
+    for symbol in &mut symbols {
+        if let Ok(name) = std::str::from_utf8(&symbol.name) {
+            symbol.name = demangle(name).into_owned().into_bytes();
+        }
+    }
+    once_each(binary, pattern, symbols, context)
+}
+
+/// The places where a statement begins: the first one in each function, as a function may come back to it.
+fn at_line(binary: &Binary, wanted: &Statement<'_>, context: &Context<'_>) -> Result<Vec<Found>, Reason> {
+    let functions = binary.functions(|_| true, usize::MAX)?;
+    let covering = |address: u64| {
+        let covers =
+            |symbol: &&Symbol| address.checked_sub(symbol.address).is_some_and(|at| at < symbol.size);
+        functions.iter().find(covers)
+    };
+    let mut first: BTreeMap<u64, (u64, &Symbol)> = BTreeMap::new();
+    for address in binary.line_addresses(wanted)? {
+        let Some(function) = covering(address) else { continue };
+        let (lowest, _) = first.entry(function.address).or_insert((address, function));
+        *lowest = address.min(*lowest);
+    }
+    let found: Result<Vec<Found>, Reason> = first
+        .into_values()
+        .map(|(address, function)| {
+            let place = user_place(binary, binary.file_offset(address)?, context)?;
+            Ok(Found { name: context.name.clone(), function: function.name.clone().into(), place })
+        })
+        .collect();
+    let found = found?;
+    if found.is_empty() {
+        let column = wanted.column.map(|column| format!(":{column}")).unwrap_or_default();
+        let place = format!("{}:{}{column}", wanted.file.escape_ascii(), wanted.line);
+        let problem = LineProblem::NoStatement(place);
+        return Err(Reason::NoLine { path: binary.path().to_owned(), problem });
+    }
+    Ok(found)
+}
+
 /// One probe for each place: functions with several names are traced once, under the first.
-fn matching(binary: &Binary, pattern: &[u8], context: &Context<'_>) -> Result<Vec<Found>, Reason> {
-    let mut symbols = binary.functions(|name| pattern::matches(pattern, name), usize::MAX)?;
+fn once_each(
+    binary: &Binary,
+    pattern: &[u8],
+    mut symbols: Vec<Symbol>,
+    context: &Context<'_>,
+) -> Result<Vec<Found>, Reason> {
     symbols.sort_unstable();
     let mut seen = HashSet::new();
     let mut found = Vec::new();
@@ -133,6 +193,9 @@ fn expanded(context: &Context<'_>, function: &[u8], offset: u64) -> Bytes {
     let mut name = provider(context.name).to_vec();
     name.extend(context.shown);
     name.push(b':');
+    if matches!(context.uprobe.place, Wanted::Demangled(_)) {
+        name.extend(b"cpp:");
+    }
     name.extend(function);
     if offset != 0 {
         name.extend(format!("+{offset}").into_bytes());

@@ -15,6 +15,7 @@ use btaot_abi::metadata::{MapValue, Metadata};
 use btaot_abi::value::{Stack, StackKey, StackMode, ValueType};
 
 use crate::render::number;
+pub use demangle::{cpp_forms, demangle};
 use files::{Cgroups, Users};
 use kernel::KernelSymbols;
 pub use kernel::addresses;

@@ -49,15 +49,13 @@ pub(super) fn attach_point(
         AttachTarget::Tracepoint { category, event } => {
             Attach::Tracepoint { category: bytes(category), event: bytes(event) }
         }
-        AttachTarget::Uprobe { cpp: true, .. } => return Ok(later("a demangled name (`cpp:`)".into())),
-        AttachTarget::Uprobe { ret, binary, site, .. } => match place(site) {
-            Some(place) => Attach::Uprobe(Uprobe { path: bytes(binary), place, ret: *ret }),
-            None => return Ok(later("a source line as a probe".into())),
-        },
-        AttachTarget::Kprobe { ret, module, site } => match place(site) {
-            Some(place) => Attach::Kprobe(Kprobe { module: module.as_ref().map(bytes), place, ret: *ret }),
-            None => return Ok(later("a source line as a probe".into())),
-        },
+        AttachTarget::Uprobe { ret, binary, cpp, site } => {
+            Attach::Uprobe(Uprobe { path: bytes(binary), place: place(site, *cpp), ret: *ret })
+        }
+        AttachTarget::Kprobe { ret, module, site } => {
+            let module = module.as_ref().map(bytes);
+            Attach::Kprobe(Kprobe { module, place: place(site, false), ret: *ret })
+        }
         // The front end takes no other signal.
         AttachTarget::SelfSignal { .. } => Attach::SelfSignal { signal: OwnSignal::Usr1 },
         AttachTarget::Test { name } => Attach::Test { name: bytes(name) },
@@ -70,9 +68,6 @@ pub(super) fn attach_point(
         },
         AttachTarget::RawTracepoint { module, event } => {
             Attach::RawTracepoint { module: module.as_ref().map(bytes), event: bytes(event) }
-        }
-        AttachTarget::Usdt { binary, .. } if binary.text == b"*" => {
-            return Ok(later("a static probe of all binaries of a process".into()));
         }
         AttachTarget::Usdt { binary, provider, name } => Attach::Usdt(Usdt {
             path: bytes(binary),
@@ -170,12 +165,13 @@ fn bytes(part: &Part) -> Bytes {
     Bytes::from(part.text.clone())
 }
 
-/// Where in a binary or in the kernel; a source line is found by debugging information, which is not read yet.
-fn place(site: &Site) -> Option<Place> {
+/// Where in a binary or in the kernel.
+fn place(site: &Site, demangled: bool) -> Place {
     match site {
-        Site::Function { name, offset } => Some(Place::Symbol { name: bytes(name), offset: *offset }),
-        Site::Address(address) => Some(Place::Address(*address)),
-        Site::Line { .. } => None,
+        Site::Function { name, .. } if demangled => Place::Demangled(bytes(name)),
+        Site::Function { name, offset } => Place::Symbol { name: bytes(name), offset: *offset },
+        Site::Address(address) => Place::Address(*address),
+        Site::Line { file, line, column } => Place::Line { file: bytes(file), line: *line, column: *column },
     }
 }
 
@@ -242,7 +238,14 @@ fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
             parts.extend(provider.iter().map(|provider| provider.text.clone()));
             parts.push(name.text.clone());
         }
-        AttachTarget::Uprobe { binary, site, .. } => parts.extend([binary.text.clone(), site_name(site)]),
+        AttachTarget::Uprobe { binary, site: site @ Site::Line { .. }, .. } => {
+            parts.push([&binary.text[..], b"@", &site_name(site)].concat());
+        }
+        AttachTarget::Uprobe { binary, cpp, site, .. } => {
+            parts.push(binary.text.clone());
+            parts.extend(cpp.then(|| b"cpp".to_vec()));
+            parts.push(site_name(site));
+        }
         AttachTarget::Kprobe { module, site, .. } => {
             parts.extend(module.iter().map(|module| module.text.clone()));
             parts.push(site_name(site));
@@ -257,6 +260,9 @@ fn site_name(site: &Site) -> Vec<u8> {
         Site::Function { name, offset: 0 } => name.text.clone(),
         Site::Function { name, offset } => [&name.text[..], format!("+{offset}").as_bytes()].concat(),
         Site::Address(address) => format!("{address:#x}").into_bytes(),
-        Site::Line { file, line, .. } => [&file.text[..], format!(":{line}").as_bytes()].concat(),
+        Site::Line { file, line, column } => {
+            let column = column.map(|column| format!(":{column}")).unwrap_or_default();
+            [&file.text[..], format!(":{line}{column}").as_bytes()].concat()
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::{MapId, ProgramId};
-use btaot_abi::metadata::{AttachPoint, Config, Kprobe, Location, MissingProbes, Place, Target, Uprobe};
+use btaot_abi::metadata::{
+    AttachPoint, Config, Kprobe, Location, MissingProbes, Place, Target, Uprobe, Usdt,
+};
 use btaot_semantic::program::{
     Aggregation, BinaryOp, Body, Contents, Context, EventValue, Expr, ExprKind, Map, MapStorage, Message,
     Program, Stmt, StmtKind, VarId, Variable,
@@ -60,6 +62,9 @@ pub fn attach(context: Context) -> AttachPoint {
     let target = match context {
         Context::TestRun => Target::Begin,
         Context::Uprobe => Target::Uprobe(Uprobe { path: Bytes::from("/bin/true"), place, ret: false }),
+        Context::Usdt => {
+            Target::Usdt(Usdt { path: Bytes::from("/bin/true"), provider: None, name: Bytes::from("p") })
+        }
         Context::Kprobe => Target::Kprobe(Kprobe { module: None, place, ret: false }),
         Context::Tracepoint(_) => {
             Target::Tracepoint { category: Bytes::from("sched"), event: Bytes::from("sched_switch") }

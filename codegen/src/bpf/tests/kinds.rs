@@ -257,7 +257,7 @@ fn arguments_and_results() {
         printf("%s", vec![read_str(event(EventValue::Argument(0)), Space::User, 64)]),
     ];
     let bodies = (0..)
-        .zip([Context::Uprobe, Context::Kprobe])
+        .zip([Context::Uprobe, Context::Usdt, Context::Kprobe])
         .map(|(id, context)| body(id, context, statements.clone()));
     loaded("arguments", &program(bodies.collect(), Vec::new()));
 }

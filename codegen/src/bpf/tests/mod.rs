@@ -67,9 +67,10 @@ fn at_most(counts: &[(String, usize)], most: usize) {
     }
 }
 
-const CONTEXTS: [Context; 6] = [
+const CONTEXTS: [Context; 7] = [
     Context::TestRun,
     Context::Uprobe,
+    Context::Usdt,
     Context::Kprobe,
     Context::Tracepoint(None),
     Context::PerfEvent,
