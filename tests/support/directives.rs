@@ -3,6 +3,7 @@
 //! ```text
 //! //@ needs: btf, tracefs        what the machine must have (root is always needed)
 //! //@ kernels: 5.10, 6.12+       run on these kernels in virtual machines, too: one, all from one on, or `all`
+//! //@ example: opens             the script is examples/opens.bt; this file says how it is run
 //! //@ compile: --feature -x      options of the compiler
 //! //@ run: 5 hello               one run, with these arguments of the tool ("" quotes); options too
 //! //@ feed: calls 3              -c: the program tests/programs/calls.c, with arguments
@@ -29,6 +30,8 @@ pub struct Directives {
     pub needs: Vec<Need>,
     /// The kernels of virtual machines to run on.
     pub kernels: Vec<Choice>,
+    /// The script of `examples/` that is meant instead of the file with the directives.
+    pub example: Option<String>,
     /// Options of the compiler.
     pub compile: Vec<String>,
     /// The runs of the tool, in order.
@@ -138,6 +141,7 @@ fn parse(text: &str) -> Result<Directives, String> {
                     directives.needs.push(Need::from_name(need.trim())?);
                 }
             }
+            "example" => directives.example = Some(value.to_owned()),
             "compile" => directives.compile.extend(words(value)),
             "kernels" => {
                 for word in value.split(',') {

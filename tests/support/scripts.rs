@@ -26,6 +26,9 @@ pub fn tool(script: &Path) -> Result<PathBuf, String> {
 }
 
 fn compile(script: &Path) -> Result<PathBuf, String> {
+    let directives = directives(script)?;
+    let example = directives.example.map(|name| examples().join(name + ".bt"));
+    let script = example.as_deref().unwrap_or(script);
     let text = std::fs::read_to_string(script).map_err(|error| error.to_string())?;
     let file = script.file_name().unwrap_or_default();
     let home = script.parent().and_then(Path::file_name).unwrap_or_default();
@@ -36,11 +39,15 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
     std::fs::write(&copy, directives::with_programs(&text)?).map_err(|error| error.to_string())?;
     link_imports(script, &folder)?;
     let tool = folder.join("tool");
-    let options = directives(script)?.compile;
-    process::run(compiler::btaot().args(options).arg(&copy).arg("-o").arg(&tool))?
+    process::run(compiler::btaot().args(directives.compile).arg(&copy).arg("-o").arg(&tool))?
         .expect_code(0)
         .map_err(|error| format!("compiling {}: {error}", script.display()))?;
     Ok(tool)
+}
+
+/// The folder of the examples.
+pub fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
 /// Makes what a script imports, which lies in a folder of its name, seen from another folder.
