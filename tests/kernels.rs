@@ -8,7 +8,7 @@ mod machine;
 mod offsets;
 pub mod table;
 
-use crate::support::directives::Directives;
+use crate::support::directives::{self, Directives, Run};
 use crate::support::policy::{self, Need};
 use crate::support::process::Finished;
 use crate::support::{Checked, cases, programs, scratch, scripts};
@@ -30,6 +30,14 @@ impl Script {
     /// Whether it runs on the kernel of a row of the table.
     fn runs_on(&self, row: usize) -> bool {
         self.directives.kernels.iter().any(|choice| choice.takes(row))
+    }
+
+    /// The runs on a kernel: those of the script, or one that the kernel refuses.
+    fn runs(&self, kernel: &Kernel) -> Result<Vec<Run>, String> {
+        let here = directives::release(kernel.name)?;
+        let refused = self.directives.refused.iter().filter(|refused| here < refused.since);
+        let message: String = refused.map(|refused| refused.message(here)).collect();
+        Ok(if message.is_empty() { self.directives.runs.clone() } else { vec![Run::refusal(message)] })
     }
 
     /// The name of a run's case. It sorts as the runs are written.
@@ -64,7 +72,7 @@ pub fn trials() -> Vec<Trial> {
         let machine = Arc::new(Machine { kernel, scripts: scripts.clone(), reports });
         trials.extend(scripts.into_iter().map(|script| {
             let name = cases::name(&format!("kernels::{}", kernel.name), &script.path);
-            trial(name, &machine, move |reports| check(&script, reports))
+            trial(name, &machine, move |reports| check(&script, &kernel, reports))
         }));
         let name = format!("kernels::{}::field_offsets_differ_from_here", kernel.name);
         trials.push(trial(name, &machine, offsets::check));
@@ -129,7 +137,7 @@ impl Machine {
         for script in &self.scripts {
             // A script that does not compile fails its own test, not those beside it.
             let Ok(tool) = scripts::tool(&script.path) else { continue };
-            for (index, run) in script.directives.runs.iter().enumerate() {
+            for (index, run) in script.runs(&self.kernel)?.iter().enumerate() {
                 let line = run.command_line()?;
                 let text = format!("export TOOL='{}'\n{line}\n", tool.display());
                 contents.cases.push((script.case(index), text));
@@ -140,9 +148,9 @@ impl Machine {
     }
 }
 
-fn check(script: &Script, reports: &HashMap<String, Finished>) -> Checked {
+fn check(script: &Script, kernel: &Kernel, reports: &HashMap<String, Finished>) -> Checked {
     scripts::tool(&script.path)?;
-    for (index, run) in script.directives.runs.iter().enumerate() {
+    for (index, run) in script.runs(kernel)?.iter().enumerate() {
         let report = reports.get(&script.case(index)).ok_or("the machine did not report this run")?;
         let result = run.check(report.clone());
         result.map_err(|problem| format!("run {}: {problem}", index + 1))?;

@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 use btaot_abi::features::{FEATURES, KernelFeature};
 
+use crate::sys::machine::{release, version};
 use crate::sys::{bpf, is_errno, perf};
 
 const LICENSE: &CStr = c"GPL";
+const KPROBE: bpf_prog_type = bpf_prog_type::BPF_PROG_TYPE_KPROBE;
 
 /// Answers, each asked at most once.
 #[derive(Debug, Default)]
@@ -25,7 +27,7 @@ impl Features {
 
     /// What the user back end can do, which no kernel is asked for.
     pub fn of_user_back_end() -> Self {
-        let has = |feature| feature == KernelFeature::MapLookupPercpuElem;
+        let has = |feature| matches!(feature, KernelFeature::MapLookupPercpuElem | KernelFeature::Atomics);
         let known = FEATURES.iter().map(|row| (row.feature, has(row.feature))).collect();
         Self { known: RefCell::new(known) }
     }
@@ -35,27 +37,52 @@ impl Features {
         if let Some((_, known)) = self.known.borrow().iter().find(|(known, _)| *known == feature) {
             return *known;
         }
-        let has = ask(feature);
+        let has = is_old_enough(feature) || ask(feature);
         self.known.borrow_mut().push((feature, has));
         has
     }
 }
 
+/// Whether every kernel of this release has the feature, however it was configured. Others are asked: distributions
+/// bring features to older kernels.
+fn is_old_enough(feature: KernelFeature) -> bool {
+    match feature {
+        KernelFeature::UprobeMulti | KernelFeature::KprobeMulti => false,
+        KernelFeature::AttachCookie
+        | KernelFeature::PerfLink
+        | KernelFeature::MapLookupPercpuElem
+        | KernelFeature::Atomics
+        | KernelFeature::TaiClock
+        | KernelFeature::RawTracepointCookie => version(&release()) >= feature.row().since,
+    }
+}
+
+/// Whether the kernel has a helper that a program of a kprobe may call.
+pub fn has_helper(helper: u32) -> bool {
+    knows_helper(KPROBE, helper.cast_signed())
+}
+
 /// Whether this process may load programs, and so find features out.
 pub fn may_ask() -> bool {
-    load(&program(None), None, &mut []).is_ok()
+    load(KPROBE, &program(None), None, &mut []).is_ok()
 }
 
 fn ask(feature: KernelFeature) -> bool {
     /// Numbers of helpers (`include/uapi/linux/bpf.h`).
     const GET_ATTACH_COOKIE: i32 = 174;
     const MAP_LOOKUP_PERCPU_ELEM: i32 = 195;
+    const KTIME_GET_TAI_NS: i32 = 208;
     match feature {
         KernelFeature::UprobeMulti => has_uprobe_multi(),
         KernelFeature::KprobeMulti => has_kprobe_multi(),
-        KernelFeature::AttachCookie => has_helper(GET_ATTACH_COOKIE),
-        KernelFeature::MapLookupPercpuElem => has_helper(MAP_LOOKUP_PERCPU_ELEM),
+        KernelFeature::AttachCookie => knows_helper(KPROBE, GET_ATTACH_COOKIE),
+        KernelFeature::MapLookupPercpuElem => knows_helper(KPROBE, MAP_LOOKUP_PERCPU_ELEM),
         KernelFeature::PerfLink => has_perf_link(),
+        KernelFeature::Atomics => load(KPROBE, &fetching_program(), None, &mut []).is_ok(),
+        KernelFeature::TaiClock => knows_helper(KPROBE, KTIME_GET_TAI_NS),
+        KernelFeature::RawTracepointCookie => {
+            knows_helper(bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT, GET_ATTACH_COOKIE)
+        }
     }
 }
 
@@ -76,22 +103,35 @@ fn program(call: Option<i32>) -> Vec<bpf_insn> {
     code
 }
 
-fn load(code: &[bpf_insn], attach: Option<bpf_attach_type>, log: &mut [u8]) -> std::io::Result<OwnedFd> {
-    let spec = bpf::ProgramSpec {
-        kind: bpf_prog_type::BPF_PROG_TYPE_KPROBE,
-        attach,
-        instructions: code,
-        license: LICENSE,
-        name: "feature",
-        debug: None,
-    };
+/// `*(u64 *)(r10 - 8) = 0; r0 = 0; r0 = fetch_add(r10 - 8, r0); exit`.
+fn fetching_program() -> Vec<bpf_insn> {
+    const STORE_IMMEDIATE: u8 = 0x7a;
+    const ATOMIC: u8 = 0xdb;
+    const FETCH_ADD: i32 = 0x01;
+    const FRAME: u8 = 10;
+    let mut store = instruction(STORE_IMMEDIATE, FRAME, 0);
+    let mut add = instruction(ATOMIC, FRAME, FETCH_ADD);
+    (store.off, add.off) = (-8, -8);
+    let mut code = program(None);
+    code.splice(1..1, [store, add]);
+    code
+}
+
+fn load(
+    kind: bpf_prog_type,
+    code: &[bpf_insn],
+    attach: Option<bpf_attach_type>,
+    log: &mut [u8],
+) -> std::io::Result<OwnedFd> {
+    let spec =
+        bpf::ProgramSpec { kind, attach, instructions: code, license: LICENSE, name: "feature", debug: None };
     bpf::program_load(&spec, log)
 }
 
 /// The verifier complains about an unknown helper before it looks at arguments.
-fn has_helper(helper: i32) -> bool {
+fn knows_helper(kind: bpf_prog_type, helper: i32) -> bool {
     let mut log = vec![0; 4096];
-    match load(&program(Some(helper)), None, &mut log) {
+    match load(kind, &program(Some(helper)), None, &mut log) {
         Ok(_) => true,
         Err(_) => {
             let log = String::from_utf8_lossy(&log);
@@ -104,7 +144,7 @@ fn has_helper(helper: i32) -> bool {
 /// A kernel with such links looks at the path, which is no regular file; others do not know the link.
 fn has_uprobe_multi() -> bool {
     let attach = Some(bpf_attach_type::BPF_TRACE_UPROBE_MULTI);
-    let Ok(program) = load(&program(None), attach, &mut []) else { return false };
+    let Ok(program) = load(KPROBE, &program(None), attach, &mut []) else { return false };
     let multi =
         bpf::UprobeMulti { path: c"/", offsets: &[0], cookies: &[0], semaphores: &[], ret: false, pid: 0 };
     let refused = bpf::link_uprobe_multi(program.as_fd(), &multi);
@@ -114,7 +154,7 @@ fn has_uprobe_multi() -> bool {
 /// A kernel with such links looks the function up; there is none of this name.
 fn has_kprobe_multi() -> bool {
     let attach = Some(bpf_attach_type::BPF_TRACE_KPROBE_MULTI);
-    let Ok(program) = load(&program(None), attach, &mut []) else { return false };
+    let Ok(program) = load(KPROBE, &program(None), attach, &mut []) else { return false };
     let refused = bpf::link_kprobe_multi(program.as_fd(), &[c"btaot no such function"], &[0], false);
     refused.is_err_and(|error| is_errno(&error, libc::ESRCH))
 }

@@ -6,12 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use aya_obj::Object;
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
-use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind};
+use btaot_abi::features::KernelFeature;
+use btaot_abi::metadata::{Location, Metadata, Need, Program, ProgramKind};
 use thiserror::Error;
 
-use crate::object::Image;
+use crate::features::has_helper;
+use crate::object::{ATOMIC_POISON, Image};
 use crate::sys::bpf::{self, DebugInfo, ProgramSpec};
-use crate::sys::machine::release;
+use crate::sys::machine::{release, version};
 
 /// A call that is put in place of an instruction that cannot be relocated, as the verifier's log names it.
 const POISON: &str = "unknown#195896080";
@@ -37,6 +39,9 @@ pub enum LoadError {
         /// The kernel's release.
         release: String,
     },
+    /// The script calls helpers that this kernel does not have.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Needs(Vec<Unmet>),
     /// The verifier rejects it, or it uses what this kernel lacks.
     #[error("{script}:{line}: the kernel ({release}) refuses the program of this line: {error}{}", tail(log))]
     Refused {
@@ -51,6 +56,22 @@ pub enum LoadError {
         /// What the verifier wrote.
         log: Vec<String>,
     },
+}
+
+/// Something of the script that this kernel cannot run.
+#[derive(Debug, Error)]
+#[error(
+    "{script}:{line}:{column}: {what} needs {means}, which kernels have from Linux {}.{} on; this is Linux {}.{}",
+    since.0, since.1, here.0, here.1
+)]
+pub struct Unmet {
+    script: String,
+    line: u32,
+    column: u32,
+    what: String,
+    means: String,
+    since: (u32, u32),
+    here: (u32, u32),
 }
 
 /// The last lines of the log, where the reason stands.
@@ -135,6 +156,10 @@ impl Loader<'_> {
         if error.raw_os_error() == Some(libc::EPERM) {
             return LoadError::Permission;
         }
+        let unmet = self.unmet(program);
+        if !unmet.is_empty() {
+            return LoadError::Needs(unmet);
+        }
         let mut log = vec![0; LOG_SIZE];
         let _ = bpf::program_load(spec, &mut log);
         let len = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
@@ -143,10 +168,45 @@ impl Loader<'_> {
         let script = self.metadata.script.display().into_owned();
         let line = script_line(&log, image, program.location);
         let release = release();
+        if log.iter().any(|line| line.contains(&format!("unknown#{ATOMIC_POISON}"))) {
+            let row = KernelFeature::Atomics.row();
+            let (what, means) = ("this line".into(), "an atomic instruction".into());
+            let (column, here) = (1, version(&release));
+            let unmet = Unmet { script, line, column, what, means, since: row.since, here };
+            return LoadError::Needs(vec![unmet]);
+        }
         if log.iter().any(|line| line.contains(POISON)) {
             return LoadError::Lacks { script, line, release };
         }
         LoadError::Refused { script, line, release, error, log }
+    }
+}
+
+impl Loader<'_> {
+    /// What the script needs for a program and this kernel lacks.
+    fn unmet(&self, program: &Program) -> Vec<Unmet> {
+        let is_own = |need: &&Need| {
+            let owner = self.metadata.programs.get(need.program.index());
+            owner.is_some_and(|owner| owner.symbol == program.symbol)
+        };
+        let mut lacking: Vec<&Need> = Vec::new();
+        for need in self.metadata.needs.iter().filter(is_own) {
+            // One place stands for all that ask for the same.
+            let is_known = lacking.iter().any(|known| known.what == need.what);
+            if !is_known && !has_helper(need.helper) {
+                lacking.push(need);
+            }
+        }
+        let unmet = |need: &Need| Unmet {
+            script: self.metadata.script.display().into_owned(),
+            line: need.location.line,
+            column: need.location.column,
+            what: need.what.clone(),
+            means: format!("the helper bpf_{}", need.name),
+            since: need.since,
+            here: version(&release()),
+        };
+        lacking.into_iter().map(unmet).collect()
     }
 }
 

@@ -251,6 +251,18 @@ impl Maps {
         self.created.iter().filter_map(|(name, map)| map.relocation_target(name)).collect()
     }
 
+    /// A map of integers like the one that all programs have, frozen with other values in some slots.
+    pub fn other_constants(&self, values: &[(usize, u64)]) -> Result<Option<Store>, MapError> {
+        let Some(constants) = self.created.get(INT_SECTION) else { return Ok(None) };
+        let mut definition = constants.definition.clone();
+        for (slot, value) in values {
+            if let Some(place) = definition.data_mut().get_mut(slot * 8..slot * 8 + 8) {
+                place.copy_from_slice(&value.to_ne_bytes());
+            }
+        }
+        create(INT_SECTION, definition, None, self.possible_cpus).map(|created| Some(created.map))
+    }
+
     /// Maps the event ring, if the script has one.
     pub fn ring(&self) -> Result<Option<Events>, MapError> {
         let Some(ring) = self.created.get(RING_MAP) else { return Ok(None) };

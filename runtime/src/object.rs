@@ -11,6 +11,9 @@ use btaot_abi::metadata::Program;
 use btaot_btf::{Btf, MiniBtf};
 use thiserror::Error;
 
+/// The number that stands for an atomic instruction that the kernel does not know.
+pub const ATOMIC_POISON: i32 = 195_896_081;
+
 /// Why the object cannot be used. All but relocations are mistakes of the compiler.
 #[derive(Debug, Error)]
 pub enum ObjectError {
@@ -118,6 +121,36 @@ pub struct Image {
     pub lines: (Vec<u8>, u32),
     /// For each line record: first instruction and line in the script.
     pub line_numbers: Vec<(u32, u32)>,
+}
+
+impl Image {
+    /// Whether there are atomic instructions that not all supported kernels know. An addition without result (0) is
+    /// old; others are checked even where no path leads to them.
+    pub fn has_new_atomics(&self) -> bool {
+        self.instructions.iter().any(is_new_atomic)
+    }
+
+    /// Puts calls that no kernel accepts in the place of those instructions. Programs have another way behind a
+    /// constant; where they have none, the verifier stops there.
+    pub fn without_new_atomics(mut self) -> Self {
+        const CALL: u8 = 0x85;
+        for instruction in self.instructions.iter_mut().filter(|instruction| is_new_atomic(instruction)) {
+            *instruction = bpf_insn {
+                code: CALL,
+                _bitfield_align_1: [],
+                _bitfield_1: Default::default(),
+                off: 0,
+                imm: ATOMIC_POISON,
+            };
+        }
+        self
+    }
+}
+
+fn is_new_atomic(instruction: &bpf_insn) -> bool {
+    /// `BPF_STX | BPF_ATOMIC`, of 4 and of 8 bytes.
+    const ATOMICS: [u8; 2] = [0xc3, 0xdb];
+    ATOMICS.contains(&instruction.code) && instruction.imm != 0
 }
 
 /// Takes a program out of a linked object.

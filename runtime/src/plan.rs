@@ -6,9 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use btaot_abi::metadata::{Metadata, TracepointArgs};
+use btaot_abi::constants::IntSource;
+use btaot_abi::features::KernelFeature;
+use btaot_abi::ids::ProgramId;
+use btaot_abi::metadata::{Identity, Metadata, Program, ProgramKind, TracepointArgs};
 use btaot_btf::{Btf, MiniBtf};
 
+use crate::features::Features;
 use crate::resolve::{Place, Probe};
 use crate::tracefs::FormatField;
 
@@ -18,6 +22,8 @@ pub struct Variant<'m> {
     layouts: Vec<Layout<'m>>,
     /// The copies, at most one of each program.
     pub copies: Vec<Copy>,
+    /// Whether a program of it was given copies because this kernel does not tell it the probe.
+    is_apart: bool,
 }
 
 /// A copy of a program.
@@ -66,6 +72,23 @@ impl Variant<'_> {
         section
     }
 
+    /// The probe numbers that its programs find in ConstantData, by slot; none when those of all variants are right.
+    pub fn probe_numbers(&self, metadata: &Metadata) -> Vec<(usize, u64)> {
+        if !self.is_apart {
+            return Vec::new();
+        }
+        let slots = metadata.constants.ints.iter().enumerate();
+        let number = |program: ProgramId| {
+            let copy = self.copies.iter().find(|copy| copy.program == program.index())?;
+            copy.probes.first().map(|&probe| u64::from(probe))
+        };
+        let numbers = slots.filter_map(|(index, slot)| match slot.source {
+            IntSource::ProbeId(program) => Some((index, number(program)?)),
+            _ => None,
+        });
+        numbers.collect()
+    }
+
     /// Whether the variant has structures of its own.
     pub fn has_layouts(&self) -> bool {
         !self.layouts.is_empty()
@@ -73,29 +96,42 @@ impl Variant<'_> {
 }
 
 /// What makes probes need a copy of their own.
-type Key<'m, 'p> = (Option<Layout<'m>>, &'p [u64]);
+type Key<'m, 'p> = (Option<Layout<'m>>, &'p [u64], Option<u32>);
 
-/// Distributes probes to copies of their programs.
-pub fn plan<'m>(metadata: &'m Metadata, probes: &[Probe]) -> Vec<Variant<'m>> {
+/// Distributes probes to copies of their programs: one for each layout and each set of operands, and one for each
+/// probe of a program that is not told which one it runs for.
+pub fn plan<'m>(metadata: &'m Metadata, probes: &[Probe], features: &Features) -> Vec<Variant<'m>> {
     let mut variants: Vec<Variant<'m>> = vec![Variant::default()];
     for (index, program) in metadata.programs.iter().enumerate() {
         let own = (0u32..).zip(probes).filter(|(_, probe)| probe.program.index() == index);
         let mut groups: Vec<(Key<'m, '_>, Vec<u32>)> = Vec::new();
+        let is_apart = own.clone().nth(1).is_some() && !is_told(program, features);
         for (number, probe) in own {
             let layout = program.tracepoint.as_ref().and_then(|args| layout(args, probe));
             for operands in operands(probe) {
-                let key = (layout.clone(), operands);
+                let key = (layout.clone(), operands, is_apart.then_some(number));
                 match groups.iter_mut().find(|(known, _)| *known == key) {
                     Some((_, numbers)) => numbers.push(number),
                     None => groups.push((key, vec![number])),
                 }
             }
         }
-        for ((layout, operands), probes) in groups {
-            add(&mut variants, layout, Copy { program: index, probes, operands: operands.to_vec() });
+        for ((layout, operands, _), probes) in groups {
+            let copy = Copy { program: index, probes, operands: operands.to_vec() };
+            add(&mut variants, layout, copy).is_apart |= is_apart;
         }
     }
     variants
+}
+
+/// Whether a program learns which probe it runs for though it serves several, or does not ask.
+fn is_told(program: &Program, features: &Features) -> bool {
+    let kind = program.attach.first().map(|point| point.target.program_kind());
+    match (program.identity, kind) {
+        (Identity::Unused | Identity::Constant, _) | (_, None | Some(ProgramKind::TestRun)) => true,
+        (_, Some(ProgramKind::RawTracepoint)) => features.has(KernelFeature::RawTracepointCookie),
+        _ => features.has(KernelFeature::AttachCookie),
+    }
 }
 
 /// The layout of the fields that a program reads.
@@ -115,7 +151,11 @@ fn operands(probe: &Probe) -> BTreeSet<&[u64]> {
 }
 
 /// Adds a copy to the first variant that does not have this program yet and does not contradict.
-fn add<'m>(variants: &mut Vec<Variant<'m>>, layout: Option<Layout<'m>>, copy: Copy) {
+fn add<'m, 'v>(
+    variants: &'v mut Vec<Variant<'m>>,
+    layout: Option<Layout<'m>>,
+    copy: Copy,
+) -> &'v mut Variant<'m> {
     let fits = |variant: &Variant<'m>| {
         let is_new = variant.copies.iter().all(|other| other.program != copy.program);
         let contradicts = |known: &Layout<'m>, new: &Layout<'m>| {
@@ -135,4 +175,5 @@ fn add<'m>(variants: &mut Vec<Variant<'m>>, layout: Option<Layout<'m>>, copy: Co
     {
         variant.layouts.push(layout);
     }
+    variant
 }

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use btaot_abi::constants::INT_SECTION;
 use btaot_abi::event::CONTROL_HEADROOM;
+use btaot_abi::features::KernelFeature;
 use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind, Target};
 use thiserror::Error;
 
@@ -23,6 +25,7 @@ use crate::object::{self, Image, ObjectError};
 use crate::options::{Backend, Mode, Options};
 use crate::plan::plan;
 use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
+use crate::store::Store;
 use crate::sys::bpf;
 use crate::sys::machine::{self, page_size};
 use crate::sys::process::{Child, ProcessHandle};
@@ -262,10 +265,19 @@ impl<'m> Session<'m> {
     /// Relocates and loads all copies of the programs.
     fn load_programs(&mut self, bytes: &[u8], first: aya_obj::Object) -> Result<(), StartError> {
         let types = kernel_btf::collect(&self.metadata.core, &modules(self.metadata))?;
-        let maps = self.maps.relocation_targets();
+        let shared = self.maps.relocation_targets();
         let mut first = Some(first);
         let mut jobs = Vec::new();
-        for variant in plan(self.metadata, &self.probes) {
+        for variant in plan(self.metadata, &self.probes, &self.features) {
+            let mut maps = shared.clone();
+            let numbers = variant.probe_numbers(self.metadata);
+            // The programs keep the map alive.
+            let own = if numbers.is_empty() { None } else { self.maps.other_constants(&numbers)? };
+            if let Some(own) = own.as_ref().and_then(Store::kernel)
+                && let Some((_, fd, _)) = maps.iter_mut().find(|(name, ..)| name == INT_SECTION)
+            {
+                *fd = own.as_fd().as_raw_fd();
+            }
             let mut object = first.take().map_or_else(|| object::parse(bytes), Ok)?;
             let mut types = types.clone();
             if variant.has_layouts() {
@@ -274,11 +286,13 @@ impl<'m> Session<'m> {
             }
             object::relocate_types(&mut object, types)?;
             let operands = self.maps.operands(&variant.operands(self.metadata))?;
-            let mut maps = maps.clone();
             maps.extend(operands.as_ref().and_then(Operands::relocation_target));
             object::link(&mut object, &maps)?;
             for copy in variant.copies {
-                let image = object::image(&object, &self.metadata.programs[copy.program])?;
+                let mut image = object::image(&object, &self.metadata.programs[copy.program])?;
+                if image.has_new_atomics() && !self.features.has(KernelFeature::Atomics) {
+                    image = image.without_new_atomics();
+                }
                 jobs.push(self.attacher().load(copy, image)?);
             }
         }

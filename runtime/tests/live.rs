@@ -67,6 +67,7 @@ fn metadata(programs: Vec<Program>) -> Metadata {
         sites: Vec::new(),
         constants: ConstantData::default(),
         core: CoreNeeds::default(),
+        needs: Vec::new(),
     }
 }
 

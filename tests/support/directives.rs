@@ -4,6 +4,7 @@
 //! //@ needs: btf, tracefs        what the machine must have (root is always needed)
 //! //@ kernels: 5.10, 6.12+       run on these kernels in virtual machines, too: one, all from one on, or `all`
 //! //@ example: opens             the script is examples/opens.bt; this file says how it is run
+//! //@ refused before 5.17: TEXT   on machines with older kernels the tool does not start, and says so on standard error
 //! //@ compile: --feature -x      options of the compiler
 //! //@ run: 5 hello               one run, with these arguments of the tool ("" quotes); options too
 //! //@ feed: calls 3              -c: the program tests/programs/calls.c, with arguments
@@ -32,14 +33,43 @@ pub struct Directives {
     pub kernels: Vec<Choice>,
     /// The script of `examples/` that is meant instead of the file with the directives.
     pub example: Option<String>,
+    /// What older kernels lack.
+    pub refused: Vec<Refused>,
     /// Options of the compiler.
     pub compile: Vec<String>,
     /// The runs of the tool, in order.
     pub runs: Vec<Run>,
 }
 
+/// Something that kernels before a release cannot run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The first release that can.
+    pub since: (u32, u32),
+    /// What the tool says, up to "which kernels have from".
+    pub text: String,
+}
+
+impl Refused {
+    /// The line on standard error on an older kernel.
+    pub fn message(&self, here: (u32, u32)) -> String {
+        let Refused { since, text } = self;
+        format!(
+            "ERROR: {text}, which kernels have from Linux {}.{} on; this is Linux {}.{}\n",
+            since.0, since.1, here.0, here.1
+        )
+    }
+}
+
+/// The numbers of `6.12` or `6.12-more`.
+pub fn release(text: &str) -> Result<(u32, u32), String> {
+    let (major, minor) = text.split('-').next().and_then(|text| text.split_once('.')).unwrap_or((text, ""));
+    let number = |part: &str| part.parse().map_err(|_| format!("'{text}' is not a release of Linux"));
+    Ok((number(major)?, number(minor)?))
+}
+
 /// One start of the tool.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     arguments: Vec<String>,
     shell: Option<String>,
@@ -73,6 +103,11 @@ impl Run {
             line.push_str(&format!(" {}", quoted(&with_programs(argument)?)));
         }
         Ok(line)
+    }
+
+    /// A start of the tool without arguments that the kernel is to refuse.
+    pub fn refusal(stderr: String) -> Run {
+        Run { exit: 255, stderr, ..Run::default() }
     }
 
     /// Compares what the run did with what it should have done.
@@ -163,7 +198,13 @@ fn parse(text: &str) -> Result<Directives, String> {
                 let text = block();
                 current(&mut directives).stderr = text;
             }
-            _ => return Err(format!("unknown directive '{key}'")),
+            _ => match key.strip_prefix("refused before ") {
+                Some(since) => {
+                    let text = value.to_owned();
+                    directives.refused.push(Refused { since: release(since)?, text });
+                }
+                None => return Err(format!("unknown directive '{key}'")),
+            },
         }
     }
     current(&mut directives);

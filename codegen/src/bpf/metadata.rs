@@ -121,5 +121,6 @@ pub fn build(mut unit: Unit) -> Result<Metadata> {
         sites: tables.sites,
         constants: tables.constants,
         core: tables.core,
+        needs: unit.needs.into_iter().collect(),
     })
 }

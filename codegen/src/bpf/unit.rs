@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use btaot_abi::Bytes;
 use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::{GLOBALS_SECTION, Globals, SCRATCH_MAP, Scratch};
+use btaot_abi::metadata::{GLOBALS_SECTION, Globals, Need, SCRATCH_MAP, Scratch};
 use btaot_abi::operand::{OPERAND_SECTION, OPERAND_WORDS, OperandTable, OperandWord};
 use btaot_abi::value::ValueType;
 use btaot_semantic::program::{
@@ -14,7 +14,7 @@ use btaot_semantic::program::{
     Names, Program,
 };
 use btaot_semantic::types::{StructId, Type};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::module::Linkage;
 use inkwell::types::BasicTypeEnum;
@@ -71,6 +71,8 @@ pub struct Unit<'a, 'c> {
     pub scratch: u32,
     /// Arguments of static probes that each program reads, by its number.
     pub operands: Vec<Option<OperandTable>>,
+    /// Helpers that the programs cannot do without.
+    pub needs: IndexSet<Need>,
     maps: IndexMap<String, Definition>,
     data: IndexMap<&'static str, GlobalValue<'c>>,
 }
@@ -202,6 +204,7 @@ impl<'a, 'c> Unit<'a, 'c> {
             state,
             scratch: 0,
             operands: operand_tables(program),
+            needs: IndexSet::new(),
             maps: IndexMap::new(),
             data: IndexMap::new(),
         })

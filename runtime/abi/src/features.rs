@@ -16,6 +16,12 @@ pub enum KernelFeature {
     PerfLink,
     /// Helper `bpf_map_lookup_percpu_elem`.
     MapLookupPercpuElem,
+    /// Atomic instructions other than an addition without result: compare-exchange, exchange, and, or, xor.
+    Atomics,
+    /// Helper `bpf_ktime_get_tai_ns`.
+    TaiClock,
+    /// Cookies of raw tracepoints.
+    RawTracepointCookie,
 }
 
 /// What is to be said of one feature.
@@ -61,6 +67,24 @@ pub const FEATURES: &[FeatureRow] = &[
         name: "map_lookup_percpu_elem",
         since: (5, 19),
         doc: "read another CPU's value of a per-CPU map from a probe",
+    },
+    FeatureRow {
+        feature: KernelFeature::Atomics,
+        name: "atomics",
+        since: (5, 12),
+        doc: "compare and exchange memory in one instruction, or add to it and get the old value",
+    },
+    FeatureRow {
+        feature: KernelFeature::TaiClock,
+        name: "tai_clock",
+        since: (6, 1),
+        doc: "read international atomic time instead of adding its distance to the time since boot",
+    },
+    FeatureRow {
+        feature: KernelFeature::RawTracepointCookie,
+        name: "raw_tracepoint_cookie",
+        since: (6, 10),
+        doc: "tell the raw tracepoints of one program apart by a cookie",
     },
 ];
 

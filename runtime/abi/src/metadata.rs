@@ -66,6 +66,25 @@ pub struct Metadata {
     pub constants: ConstantData,
     /// What CO-RE needs of the target's BTF.
     pub core: CoreNeeds,
+    /// Helpers of the kernel without which the script cannot run, and which some supported kernels lack.
+    pub needs: Vec<Need>,
+}
+
+/// A helper that a part of the script cannot do without.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Need {
+    /// The program that calls it.
+    pub program: ProgramId,
+    /// Its number (`enum bpf_func_id`).
+    pub helper: u32,
+    /// Its name, without `bpf_`.
+    pub name: String,
+    /// The first kernel release that has it.
+    pub since: (u32, u32),
+    /// What of the language calls it, to be read before "needs".
+    pub what: String,
+    /// Where that stands.
+    pub location: Location,
 }
 
 /// Settings that shape the run.

@@ -51,19 +51,6 @@ pub enum AttachError {
         /// What to do.
         hint: &'static str,
     },
-    /// The kernel does not tell the program which probe it runs for.
-    #[error(
-        "{script}:{line}: cannot attach {name}: this kernel cannot tell the attach points of one program apart \
-         (attach cookies need Linux 5.15); give each attach point a body of its own"
-    )]
-    NoCookie {
-        /// The script.
-        script: String,
-        /// The attach point's line.
-        line: u32,
-        /// The probe.
-        name: String,
-    },
     /// A program had to be loaded again for another way, and was refused.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -241,7 +228,9 @@ impl<'a> Attacher<'a> {
         point: &Point<'_>,
         event: &CStr,
     ) -> Result<Vec<OwnedFd>, AttachError> {
-        let cookie = if program.identity == Identity::Cookie { point.number.into() } else { 0 };
+        let has_cookie =
+            program.identity == Identity::Cookie && self.features.has(KernelFeature::RawTracepointCookie);
+        let cookie = if has_cookie { point.number.into() } else { 0 };
         match bpf::link_raw_tracepoint(loaded.fd(), event, cookie) {
             Ok(link) => Ok(vec![link]),
             Err(error) if is_errno(&error, libc::ENOENT) => {
@@ -294,7 +283,9 @@ impl<'a> Attacher<'a> {
         point: &Point<'_>,
         event: OwnedFd,
     ) -> Result<OwnedFd, AttachError> {
-        let needs_cookie = program.identity == Identity::Cookie;
+        // Where kernels have no cookies, a program that would ask for one has a copy for each probe.
+        let needs_cookie =
+            program.identity == Identity::Cookie && self.features.has(KernelFeature::AttachCookie);
         let cookie = if needs_cookie { point.number.into() } else { 0 };
         match bpf::link_perf(loaded.fd(), event.as_fd(), cookie) {
             Ok(link) => {
@@ -306,16 +297,7 @@ impl<'a> Attacher<'a> {
                 set.map_err(|error| self.explain(point, error))?;
                 Ok(event)
             }
-            Err(error) if is_errno(&error, libc::EINVAL) => Err(self.no_cookie(point)),
             Err(error) => Err(self.explain(point, error)),
-        }
-    }
-
-    fn no_cookie(&self, point: &Point<'_>) -> AttachError {
-        AttachError::NoCookie {
-            script: self.metadata.script.display().into_owned(),
-            line: point.probe.location.line,
-            name: point.probe.name.display().into_owned(),
         }
     }
 

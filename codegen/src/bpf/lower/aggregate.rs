@@ -119,7 +119,7 @@ impl<'c> Lower<'_, '_, 'c> {
             let (larger, next) = (self.open("larger"), self.open("overtaken"));
             ir.branch(ir.compare(Compare::UGT, value, old), larger, done, Likely::Unknown);
             ir.at_end(larger);
-            let seen = ir.compare_exchange(row, old, value);
+            let seen = self.exchange(row, old, value);
             ir.branch(ir.eq(seen, old), done, next, Likely::Yes);
             ir.at_end(next);
         }
@@ -226,6 +226,8 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             Some(key) => {
                 let arguments = [table.into(), key.into(), at.into()];
+                let what = "reading an aggregation with keys in a probe";
+                self.need(Helper::MapLookupPercpuElem, what, location);
                 ir.pointer(self.helper(Helper::MapLookupPercpuElem, &arguments))
             }
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use btaot_abi::constants::IntSource;
+use btaot_abi::features::KernelFeature;
 use btaot_abi::metadata::Identity;
 use btaot_semantic::program::{Context, EventValue, Expr, ExprKind, Location};
 
@@ -111,7 +112,15 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             EventValue::Nsecs => self.helper(Helper::KtimeGetBootNs, &[]),
             EventValue::MonotonicNsecs => self.helper(Helper::KtimeGetNs, &[]),
-            EventValue::TaiNsecs => self.helper(Helper::KtimeGetTaiNs, &[]),
+            EventValue::TaiNsecs => self.choose(
+                KernelFeature::TaiClock,
+                |lower| lower.helper(Helper::KtimeGetTaiNs, &[]),
+                |lower| {
+                    let since_boot = lower.helper(Helper::KtimeGetBootNs, &[]);
+                    let distance = lower.int_constant(IntSource::BootTaiOffset);
+                    ir.add(since_boot, distance)
+                },
+            ),
             EventValue::InitialPid => {
                 let pid_tgid = self.helper(Helper::GetCurrentPidTgid, &[]);
                 ir.shr(pid_tgid, ir.i64(32))
@@ -266,8 +275,19 @@ impl<'c> Lower<'_, '_, 'c> {
         match self.body.context {
             // A program that the tool runs itself is given the number as its first argument.
             Context::TestRun => self.ir.load(64, self.context, 8),
-            _ => self.helper(Helper::GetAttachCookie, &[self.context.into()]),
+            Context::RawTracepoint(_) => self.cookie(KernelFeature::RawTracepointCookie),
+            _ => self.cookie(KernelFeature::AttachCookie),
         }
+    }
+
+    /// The number from the cookie. A kernel without them is given a copy of the program for each probe, which finds the
+    /// number where a program with one probe does.
+    fn cookie(&mut self, feature: KernelFeature) -> Int<'c> {
+        self.choose(
+            feature,
+            |lower| lower.helper(Helper::GetAttachCookie, &[lower.context.into()]),
+            |lower| lower.int_constant(IntSource::ProbeId(lower.body.id)),
+        )
     }
 
     fn argument(&mut self, number: u32, location: Location) -> Result<Int<'c>> {

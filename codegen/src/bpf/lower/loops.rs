@@ -143,6 +143,7 @@ impl<'c> Lower<'_, '_, 'c> {
         self.hand_over(given);
         let callee = function.as_global_value().as_pointer_value();
         let arguments = [rounds.into(), callee.into(), given.into(), ir.i64(0).into()];
+        self.need(Helper::Loop, "a loop over numbers that only the run knows", location);
         self.run_loop(Helper::Loop, &arguments, location)?;
         self.end_if_ended(given);
         Ok(())
@@ -207,6 +208,7 @@ impl<'c> Lower<'_, '_, 'c> {
         self.hand_over(given);
         let callee = function.as_global_value().as_pointer_value();
         let arguments = [table.into(), callee.into(), given.into(), ir.i64(0).into()];
+        self.need(Helper::ForEachMapElem, "a loop over the entries of a map", location);
         self.run_loop(Helper::ForEachMapElem, &arguments, location)?;
         self.end_if_ended(given);
         Ok(())

@@ -158,11 +158,11 @@ impl<'c> Lower<'_, '_, 'c> {
         let value = self.scalar(value)?;
         match op {
             BinaryOp::Add => {
-                self.add_to_map(map, key, value, location)?;
+                self.add_to_map(map, key, value, false, location)?;
                 return Ok(());
             }
             BinaryOp::Sub => {
-                self.add_to_map(map, key, ir.sub(ir.i64(0), value), location)?;
+                self.add_to_map(map, key, ir.sub(ir.i64(0), value), false, location)?;
                 return Ok(());
             }
             _ => {}
@@ -177,12 +177,14 @@ impl<'c> Lower<'_, '_, 'c> {
         })
     }
 
-    /// Adds to an integer of a map, atomically where the machine can; gives the value before.
+    /// Adds to an integer of a map, atomically where the machine can; gives the value before. On kernels that cannot
+    /// fetch while they add, that may be one that another CPU got, too; the map's value is exact there as well.
     pub(super) fn add_to_map(
         &mut self,
         map: MapId,
         key: Option<&Expr>,
         by: Int<'c>,
+        wanted: bool,
         location: Location,
     ) -> Result<Int<'c>> {
         let ir = self.ir;
@@ -197,8 +199,15 @@ impl<'c> Lower<'_, '_, 'c> {
                 lower.store(Spot::aligned(place), ir.add(old, by), &layout);
                 old
             } else {
-                let old = ir.atomic_add(place, ir.trunc(by, size * 8));
-                if signed { ir.sext(old) } else { ir.zext(old) }
+                let by = ir.trunc(by, size * 8);
+                let widened = |old| if signed { ir.sext(old) } else { ir.zext(old) };
+                let fetch = |_: &mut Self| widened(ir.atomic_add(place, by));
+                let add = |lower: &mut Self| {
+                    let old = lower.load_number(place, size, signed);
+                    ir.atomic_add(place, by);
+                    old
+                };
+                if wanted { lower.with_atomics(fetch, add) } else { fetch(lower) }
             };
             ir.store(before, old, 8);
             Ok(())
@@ -355,6 +364,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let table = self.unit.user_map(map, location)?;
         let visit = self.unit.counter().as_global_value().as_pointer_value();
         let arguments = [table.into(), visit.into(), ir.null().into(), ir.i64(0).into()];
+        self.need(Helper::ForEachMapElem, "the number of a map's entries", location);
         Ok(self.helper(Helper::ForEachMapElem, &arguments))
     }
 }

@@ -345,7 +345,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 Ok(if post { before } else { after })
             }
             Target::Map { map, key } => {
-                let before = self.add_to_map(*map, key.as_deref(), by, location)?;
+                let before = self.add_to_map(*map, key.as_deref(), by, true, location)?;
                 if post {
                     return Ok(before);
                 }

@@ -2,7 +2,8 @@
 //!
 //! Programs may be preempted or nest, so "the buffer of this CPU" belongs to nobody. Each CPU has
 //! a few slots and a bitmap of those in use; a program claims one by compare-exchange and clears
-//! its bit when it ends, in whatever order programs end.
+//! its bit when it ends, in whatever order programs end. On kernels without that instruction no program is preempted,
+//! and whoever interrupts one has given its slot back when that goes on: there a load and a store do the same.
 
 use super::Lower;
 use crate::bpf::helpers::Helper;
@@ -42,7 +43,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ir.at_end(attempt);
             let bit = ir.and(free, ir.sub(ir.i64(0), free));
             ir.store(claim.bit, bit, 8);
-            let seen = ir.compare_exchange(bitmap, used, ir.or(used, bit));
+            let seen = self.exchange(bitmap, used, ir.or(used, bit));
             ir.branch(ir.eq(seen, used), won, next, Likely::Yes);
             ir.at_end(next);
         }
@@ -66,7 +67,17 @@ impl<'c> Lower<'_, '_, 'c> {
         let ir = self.ir;
         let bitmap = ir.load_ptr(claim.bitmap);
         let bit = ir.load(64, claim.bit, 8);
-        ir.atomic_and(bitmap, ir.not(bit));
+        self.with_atomics(
+            |lower| {
+                ir.atomic_and(bitmap, ir.not(bit));
+                lower.ir.i64(0)
+            },
+            |lower| {
+                let used = lower.ir.load(64, bitmap, 8);
+                ir.store(bitmap, ir.and(used, ir.not(bit)), 8);
+                lower.ir.i64(0)
+            },
+        );
     }
 
     /// The value of a map's entry, or null.

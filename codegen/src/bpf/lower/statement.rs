@@ -1,6 +1,6 @@
 //! Statements.
 
-use btaot_semantic::program::{Expr, Stmt, StmtKind, VarId};
+use btaot_semantic::program::{Expr, ExprKind, Stmt, StmtKind, Target, VarId};
 use btaot_semantic::types::Type;
 
 use super::read::Spot;
@@ -115,6 +115,10 @@ impl Lower<'_, '_, '_> {
     }
 
     fn discard(&mut self, value: &Expr) -> Result<()> {
+        if let ExprKind::Increment { target: Target::Map { map, key }, by, .. } = &value.kind {
+            let by = self.ir.i64(*by as u64);
+            return self.add_to_map(*map, key.as_deref(), by, false, value.location).map(drop);
+        }
         if value.ty.is_scalar() || value.ty == Type::Void {
             self.scalar(value)?;
         } else {

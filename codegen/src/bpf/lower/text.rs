@@ -135,6 +135,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let function = self.finder(size, part_size);
         let callee = function.as_global_value().as_pointer_value();
         let arguments = [ir.i64(size.into()).into(), callee.into(), given.into(), ir.i64(0).into()];
+        self.need(Helper::Loop, "looking for a text in another", text.location);
         self.helper(Helper::Loop, &arguments);
         Ok(ir.load(64, ir.offset(given, PLACE), 8))
     }

@@ -78,6 +78,7 @@ fn metadata() -> Metadata {
         sites: Vec::new(),
         constants: ConstantData::default(),
         core: CoreNeeds::default(),
+        needs: Vec::new(),
     }
 }
 
