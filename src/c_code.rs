@@ -1,13 +1,14 @@
 //! Imported C code: what functions it defines.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use btaot_abi::arch::Arch;
-use btaot_btf::{Btf, Def, Kind, TypeId};
+use btaot_btf::{Btf, Def, Kind, TypeId, core_relos};
 use btaot_frontend::Span;
-use btaot_frontend::ast::{CFunction, CImport, Script, Type, TypeKind};
+use btaot_frontend::ast::{self, CFunction, CImport, Script, Type, TypeKind};
 use btaot_frontend::diagnostic::{Code, Diagnostic};
 
 use crate::cli::Includes;
@@ -17,21 +18,25 @@ use crate::headers::{Clang, Dialect, Places, section};
 pub fn read(script: &mut Script, includes: &Includes) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for import in &mut script.c_imports {
-        match functions(import, includes) {
-            Ok(functions) => import.functions = Some(functions),
+        match look(import, includes) {
+            Ok((functions, code)) => (import.functions, import.code) = (Some(functions), code),
             Err(problem) => diagnostics.push(*problem),
         }
     }
     diagnostics
 }
 
-fn functions(import: &CImport, includes: &Includes) -> Result<Vec<CFunction>, Box<Diagnostic>> {
+/// What a file defines, and its code when it is source.
+fn look(
+    import: &CImport,
+    includes: &Includes,
+) -> Result<(Vec<CFunction>, Option<ast::CCode>), Box<Diagnostic>> {
     let path = Path::new(std::ffi::OsStr::from_bytes(&import.path));
     let shown = path.display();
     let refuse = |message: String| Box::new(Diagnostic::error(Code::BadImport, import.span, message));
     let bytes = fs::read(path).map_err(|error| refuse(format!("`{shown}` cannot be read: {error}")))?;
-    let object = if path.extension().is_some_and(|ending| ending == "o") {
-        bytes
+    let (object, bitcode) = if path.extension().is_some_and(|ending| ending == "o") {
+        (bytes, None)
     } else {
         let folder = path.parent().unwrap_or(Path::new("."));
         let arch = Arch::host();
@@ -42,19 +47,33 @@ fn functions(import: &CImport, includes: &Includes) -> Result<Vec<CFunction>, Bo
         };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let clang = clang.speaking(Dialect::Ebpf, &Places::new(folder, includes, arch));
-        clang.object(&text).map_err(|problem| {
-            let problem = problem.replacen("<stdin>", &shown.to_string(), 1);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let broken = |problem: String| {
+            let problem = problem.replacen(&name, &shown.to_string(), 1);
             refuse(format!("clang cannot compile `{shown}`: {problem}"))
-        })?
+        };
+        let object = clang.object(&name, &text).map_err(broken)?;
+        let bitcode = clang.bitcode(&name, &text).map_err(broken)?;
+        (object, Some((name, bitcode)))
     };
-    let Some(btf) = section(&object) else {
+    let Some(btf) = section(&object, ".BTF") else {
         let error = refuse(format!("`{shown}` has no BTF, so its functions are not known"));
         return Err(Box::new(error.with_hint("compile it for eBPF with -g")));
     };
     let types =
         Btf::scan(&btf, None).map_err(|error| refuse(format!("the BTF of `{shown}` is broken: {error}")))?;
     let ids = types.own_ids().filter(|id| types.kind(*id) == Kind::Func);
-    Ok(ids.filter_map(|id| function(&types, id, import.span)).collect())
+    let functions = ids.filter_map(|id| function(&types, id, import.span)).collect();
+    let roots = roots(&types, &section(&object, ".BTF.ext").unwrap_or_default());
+    let code = bitcode.map(|(name, bitcode)| ast::CCode { name, bitcode, roots });
+    Ok((functions, code))
+}
+
+/// The kernel types that relocations start from, without flavours, which are local (`struct task_struct___old`).
+fn roots(types: &Btf<'_>, ext: &[u8]) -> Vec<String> {
+    let names = core_relos(types, ext).into_iter().map(|relo| types.name(types.resolve(relo.root)));
+    let plain = names.map(|name| name.split_once("___").map_or(name, |(name, _)| name).to_owned());
+    plain.filter(|name| !name.is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A function, unless it takes or gives what the language has no type for.

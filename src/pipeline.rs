@@ -9,11 +9,11 @@ use btaot_abi::arch::Arch;
 use btaot_abi::bundle::SectionKind;
 use btaot_abi::features::KernelFeature;
 use btaot_btf::{Btf, core_relos, line_info};
-use btaot_codegen::bpf::{self, Compiled};
+use btaot_codegen::bpf::{self, CCode, Compiled};
 use btaot_codegen::bundle::attach_payload;
 use btaot_codegen::native::{self, Line, Object};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
-use btaot_frontend::{FileId, Source, Sources};
+use btaot_frontend::{FileId, Source, Sources, ast};
 use btaot_semantic::program::Program;
 use btaot_semantic::{Options, Target};
 
@@ -65,6 +65,7 @@ pub struct Checked {
     sources: Sources,
     file: FileId,
     target: Target,
+    c_code: Vec<ast::CCode>,
     /// What it means.
     pub program: Program,
 }
@@ -93,7 +94,13 @@ pub fn check(input: Input, settings: &Settings<'_>) -> Result<Checked, Failure> 
     if !analysis.later.is_empty() {
         return Err(reject(&sources, &analysis.later));
     }
-    Ok(Checked { sources, file, target, program: analysis.program })
+    let c_code = loaded.script.c_imports.into_iter().filter_map(|import| import.code).collect();
+    Ok(Checked { sources, file, target, c_code, program: analysis.program })
+}
+
+/// Imported C code, as the generator of code takes it.
+fn linkable(code: &ast::CCode) -> CCode<'_> {
+    CCode { name: &code.name, bitcode: &code.bitcode, roots: &code.roots }
 }
 
 /// The syntax tree of a script as text.
@@ -120,10 +127,12 @@ impl Checked {
 
     /// Generates eBPF and metadata, and the text of a stage that is wanted.
     pub fn generate(&self, settings: &Settings<'_>, stage: Option<Stage>) -> Result<Compiled, Failure> {
+        let c_code: Vec<CCode<'_>> = self.c_code.iter().map(linkable).collect();
         let options = bpf::Options {
             arch: self.target.arch(),
             source: self.source().bytes(),
             features: settings.features,
+            c_code: &c_code,
             llvm_ir: stage == Some(Stage::Llvm),
             assembly: stage == Some(Stage::Asm),
         };

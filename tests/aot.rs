@@ -1,6 +1,7 @@
 //! The command line: exit codes, produced files, corrupted files.
 
 mod bundle;
+mod c_code;
 mod check;
 mod cli;
 mod headers;
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         headers::trials(),
         subcommands::trials(),
         bundle::trials(),
+        c_code::trials(),
         input::trials(),
         llvm::trials(),
         reference::trials(),

@@ -158,13 +158,16 @@ pub fn image(object: &Object, program: &Program) -> Result<Image, ObjectError> {
     let missing = || ObjectError::NoSymbol { what: "program", name: program.symbol.clone() };
     let entry = object.programs.get(&program.symbol).ok_or_else(missing)?;
     let function: &Function = object.functions.get(&entry.function_key()).ok_or_else(missing)?;
-    let line = |info: &aya_obj::generated::bpf_line_info| (info.insn_off, info.line_col >> 10);
+    let records = &function.line_info.line_info;
+    // Those of functions in C count the lines of another file.
+    let script = records.first().map(|info| info.file_name_off);
+    let lines = records.iter().filter(|info| Some(info.file_name_off) == script);
     Ok(Image {
         instructions: function.instructions.clone(),
         license: entry.license.clone(),
         name: program.symbol.clone(),
         functions: (function.func_info.func_info_bytes(), function.func_info_rec_size as u32),
         lines: (function.line_info.line_info_bytes(), function.line_info_rec_size as u32),
-        line_numbers: function.line_info.line_info.iter().map(line).collect(),
+        line_numbers: lines.map(|info| (info.insn_off, info.line_col >> 10)).collect(),
     })
 }

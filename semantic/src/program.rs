@@ -351,6 +351,15 @@ pub enum ExprKind {
         /// Its arguments, as [`Call`] says.
         arguments: Vec<Expr>,
     },
+    /// A function of imported C code.
+    CallC {
+        /// Its name.
+        function: Bytes,
+        /// Its arguments: integers of its parameters' types, and addresses as `uint64`.
+        arguments: Vec<Expr>,
+    },
+    /// `&@m`: what a helper of the kernel takes as a map; a pointer. The map has a key.
+    MapAddress(MapId),
     /// `len` of a map: its number of entries.
     MapLen(MapId),
     /// `len` of a stack: its number of frames.

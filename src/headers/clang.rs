@@ -119,9 +119,23 @@ impl Clang {
         Ok(text.lines().filter_map(entry).collect())
     }
 
-    /// The object of a text. The error is the compiler's first.
-    pub fn object(&self, text: &str) -> Result<Vec<u8>, String> {
-        let output = self.run(&self.options, &["-g", "-O2", "-c", "-o", "-"], text)?;
+    /// The object of a text in a file of that name. The error is the compiler's first.
+    pub fn object(&self, name: &str, text: &str) -> Result<Vec<u8>, String> {
+        self.code(&[], name, text)
+    }
+
+    /// LLVM bitcode of a text, as it is before any optimisation: later ones turn accesses to kernel types into
+    /// relocations, and must meet them untouched. The text goes with it, because the verifier shows its lines.
+    pub fn bitcode(&self, name: &str, text: &str) -> Result<Vec<u8>, String> {
+        let options =
+            ["-emit-llvm", "-Xclang", "-disable-llvm-passes", "-gembed-source", "-fdebug-compilation-dir=."];
+        self.code(&options, name, text)
+    }
+
+    fn code(&self, options: &[&str], name: &str, text: &str) -> Result<Vec<u8>, String> {
+        let arguments = [&["-gdwarf-5", "-O2", "-mcpu=v3", "-c", "-o", "-"], options].concat();
+        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let output = self.run(&self.options, &arguments, &format!("#line 1 \"{name}\"\n{text}"))?;
         match output.status.success() {
             true => Ok(output.stdout),
             false => Err(first_error(&String::from_utf8_lossy(&output.stderr))),
@@ -145,7 +159,7 @@ impl Clang {
             return Err(first_error(&String::from_utf8_lossy(&object.stderr)));
         }
         // Without any type there is no section.
-        Ok(Ok(Compiled { btf: section(&object.stdout).unwrap_or_default(), ir }))
+        Ok(Ok(Compiled { btf: section(&object.stdout, ".BTF").unwrap_or_default(), ir }))
     }
 }
 
@@ -163,10 +177,10 @@ pub(super) fn first_error(messages: &str) -> String {
     line.map_or_else(|| "it fails without a message".to_owned(), |line| line.trim().to_owned())
 }
 
-/// The BTF of an object.
-pub fn section(object: &[u8]) -> Option<Vec<u8>> {
+/// A section of an object.
+pub fn section(object: &[u8], name: &str) -> Option<Vec<u8>> {
     use object::{Object, ObjectSection};
     let file = object::File::parse(object).ok()?;
-    let section = file.section_by_name(".BTF")?;
+    let section = file.section_by_name(name)?;
     Some(section.data().ok()?.to_vec())
 }

@@ -20,6 +20,14 @@ pub enum CodegenError {
     /// LLVM refused the code, for example because the stack of 512 bytes does not suffice.
     #[error("LLVM refused the generated code: {0}")]
     Llvm(String),
+    /// Imported C code does not fit.
+    #[error("{file}: {error}")]
+    CCode {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        error: String,
+    },
     /// The object that LLVM wrote is not as expected.
     #[error("the generated object cannot be rewritten: {0}")]
     Object(String),

@@ -11,6 +11,7 @@ mod describe;
 mod disassemble;
 mod error;
 pub mod helpers;
+mod imported;
 mod lower;
 mod metadata;
 mod names;
@@ -22,6 +23,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
 use btaot_abi::features::KernelFeature;
 use btaot_abi::metadata::Metadata;
@@ -29,6 +31,7 @@ use btaot_semantic::program::Program;
 
 pub use disassemble::disassemble;
 pub use error::{CodegenError, Result};
+pub use imported::CCode;
 
 use crate::llvm::debug::{Debug, Script, module_for};
 use crate::llvm::ir::Ir;
@@ -44,6 +47,8 @@ pub struct Options<'a> {
     pub source: &'a [u8],
     /// Kernel features fixed on or off; others are decided when the tool starts.
     pub features: &'a [(KernelFeature, bool)],
+    /// C code that the script imports.
+    pub c_code: &'a [CCode<'a>],
     /// Also give the optimised LLVM assembly.
     pub llvm_ir: bool,
     /// Also give the eBPF assembly.
@@ -53,7 +58,7 @@ pub struct Options<'a> {
 impl Options<'_> {
     /// Nothing but the object, for an architecture.
     pub fn new(arch: Arch) -> Self {
-        Self { arch, source: b"", features: &[], llvm_ir: false, assembly: false }
+        Self { arch, source: b"", features: &[], c_code: &[], llvm_ir: false, assembly: false }
     }
 }
 
@@ -110,8 +115,12 @@ fn compile_with(program: &Program, options: &Options, division: Division) -> Res
     module.set_data_layout(&machine.get_target_data().get_data_layout());
     let ir = Ir::new(context);
     let debug = Debug::new(context, &module, concat!("btaot ", env!("CARGO_PKG_VERSION")));
+    imported::link(context, &module, options.c_code)?;
     let mut unit = Unit::new(program, options, context, &module, (&ir, &debug))?;
     unit.division = division;
+    for root in options.c_code.iter().flat_map(|file| file.roots) {
+        unit.tables.core_root(&Bytes::from(root.as_str()));
+    }
     for body in &program.bodies {
         lower::Lower::program(&mut unit, body, &metadata::symbol(body))?;
     }

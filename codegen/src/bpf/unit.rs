@@ -355,6 +355,11 @@ impl<'a, 'c> Unit<'a, 'c> {
     pub fn mark(&self, function: Function<'c>) {
         let kind = Attribute::get_named_enum_kind_id("nounwind");
         function.add_attribute(AttributeLoc::Function, self.context.create_enum_attribute(kind, 0));
+        if !self.options.c_code.is_empty() {
+            // Line information names no file but the script: lines of C code that is inlined are those of its call.
+            let attribute = self.context.create_string_attribute("no-inline-line-tables", "");
+            function.add_attribute(AttributeLoc::Function, attribute);
+        }
     }
 
     /// The first parameter of a program.

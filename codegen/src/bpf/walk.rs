@@ -129,6 +129,7 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
         | ExprKind::StrConstant(_)
         | ExprKind::Variable(_)
         | ExprKind::MapLen(_)
+        | ExprKind::MapAddress(_)
         | ExprKind::Event(_)
         | ExprKind::MapValue { key: None, .. }
         | ExprKind::DeleteKey { key: None, .. }
@@ -160,7 +161,9 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
             statements(list, visit);
             walk(value, visit);
         }
-        ExprKind::Aggregate(fields) | ExprKind::Call { arguments: fields, .. } => {
+        ExprKind::Aggregate(fields)
+        | ExprKind::Call { arguments: fields, .. }
+        | ExprKind::CallC { arguments: fields, .. } => {
             fields.iter().for_each(|field| walk(field, visit));
         }
         ExprKind::ReadStr { address, length, .. } | ExprKind::ReadBuf { address, length, .. } => {

@@ -7,6 +7,7 @@
 use inkwell::AtomicOrdering;
 use inkwell::AtomicRMWBinOp;
 use inkwell::IntPredicate;
+use inkwell::attributes::AttributeLoc;
 use inkwell::builder::{Builder, BuilderError};
 use inkwell::intrinsics::Intrinsic;
 use inkwell::types::{BasicMetadataTypeEnum, IntType};
@@ -411,6 +412,38 @@ impl<'c> Ir<'c> {
         let values: Vec<BasicMetadataValueEnum> = arguments.iter().map(|value| (*value).into()).collect();
         let call = built(self.builder.build_indirect_call(signature, pointer, &values, ""));
         call.try_as_basic_value().unwrap_basic().into_int_value()
+    }
+
+    /// Calls a function with values of its parameters' kinds: integers are cut to size, addresses become pointers.
+    /// Gives nothing when it takes or gives something else, and 0 for no result; the result is not extended.
+    pub fn call(&self, function: Function<'c>, arguments: &[Int<'c>]) -> Option<Int<'c>> {
+        let parameters = function.get_type().get_param_types();
+        if parameters.len() != arguments.len() {
+            return None;
+        }
+        let mut values: Vec<BasicMetadataValueEnum> = Vec::with_capacity(arguments.len());
+        for (parameter, argument) in parameters.iter().zip(arguments) {
+            values.push(match parameter {
+                BasicMetadataTypeEnum::IntType(ty) if ty.get_bit_width() <= 64 => {
+                    self.trunc(*argument, ty.get_bit_width()).into()
+                }
+                BasicMetadataTypeEnum::PointerType(_) => self.pointer(*argument).into(),
+                _ => return None,
+            });
+        }
+        let call = built(self.builder.build_call(function, &values, ""));
+        // How narrow values are extended is said on both sides.
+        for place in (0..arguments.len() as u32).map(AttributeLoc::Param).chain([AttributeLoc::Return]) {
+            for attribute in function.attributes(place) {
+                call.add_attribute(place, attribute);
+            }
+        }
+        Some(match call.try_as_basic_value().basic() {
+            None => self.i64(0),
+            Some(BasicValueEnum::IntValue(value)) => value,
+            Some(BasicValueEnum::PointerValue(value)) => self.address(value),
+            Some(_) => return None,
+        })
     }
 
     /// Calls an LLVM intrinsic; `overload` are values of the types its name is made of.

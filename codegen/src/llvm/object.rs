@@ -141,6 +141,12 @@ pub fn machine() -> Result<TargetMachine, String> {
         .ok_or_else(|| "LLVM has no eBPF back end".into())
 }
 
+/// Removes a global that nothing refers to.
+pub fn delete_global(global: GlobalValue<'_>) {
+    // SAFETY: nothing refers to it, and the caller's copy of it is not used again.
+    unsafe { global.delete() }
+}
+
 /// Lets every use of a global refer to another address, and removes it.
 pub fn replace_global<'c>(old: GlobalValue<'c>, new: Ptr<'c>) {
     // SAFETY: both belong to one module, and nothing refers to `old` any more when it is

@@ -101,8 +101,21 @@ pub struct CImport {
     pub path: Vec<u8>,
     /// What it defines, once someone has looked.
     pub functions: Option<Vec<CFunction>>,
+    /// Its code, if that can be linked.
+    pub code: Option<CCode>,
     /// The import.
     pub span: Span,
+}
+
+/// C code, compiled for eBPF.
+#[derive(Clone, Debug)]
+pub struct CCode {
+    /// The name of its file, without folders.
+    pub name: String,
+    /// LLVM bitcode on which no optimisation ran.
+    pub bitcode: Vec<u8>,
+    /// The kernel types that its relocations start from.
+    pub roots: Vec<String>,
 }
 
 /// A function in C, with its types as the language has them.

@@ -138,7 +138,7 @@ impl Loader<'_> {
         }
         if found.kind == Kind::Code {
             let path = resolve::bytes_of(&found.path);
-            whole.c_imports.push(CImport { path, functions: None, span: at });
+            whole.c_imports.push(CImport { path, functions: None, code: None, span: at });
             return;
         }
         let name = found.path.to_string_lossy().into_owned();

@@ -188,7 +188,7 @@ pub(crate) fn check(
     checker.declare_maps(declarations);
     let bodies = checker.round(clauses);
     for import in &script.c_imports {
-        checker.later(import.span, "an import of C code");
+        checker.refuse_unlinked(import);
     }
     checker.check_declarations(declarations);
     Outcome {
@@ -198,6 +198,24 @@ pub(crate) fn check(
         options: checker.options.iter().map(|(name, option)| option.finish(name)).collect(),
         diagnostics: checker.diagnostics,
         later: checker.later,
+    }
+}
+
+impl Checker<'_, '_> {
+    /// C code that is only known to be there cannot become a part of the tool.
+    fn refuse_unlinked(&mut self, import: &ast::CImport) {
+        let name = String::from_utf8_lossy(&import.path).into_owned();
+        let (message, hint) = match (&import.functions, &import.code) {
+            (_, Some(_)) => return,
+            (None, None) => {
+                (format!("`{name}` takes clang to be compiled"), "install clang, or name one with --clang")
+            }
+            (Some(_), None) => (
+                format!("`{name}` is compiled already, and only source code becomes a part of a tool"),
+                "import the `.bpf.c` that it was made of",
+            ),
+        };
+        self.later.push(Diagnostic::error(Code::BadImport, import.span, message).with_hint(hint));
     }
 }
 

@@ -21,9 +21,13 @@ impl Checker<'_, '_> {
                 Ok(Value::new(pointer(value.ty.lower()), kind, self.location(span)))
             }
             ast::ExprKind::Map(name) => {
-                self.known_map(name, operand.span)?;
-                self.later(span, "the address of a map");
-                Ok(self.placeholder(pointer(Type::Void), span))
+                let map = self.known_map(name, operand.span)?;
+                if !self.is_keyed(name) {
+                    let message = format!("`@{name}` has no key, so it is no map of the kernel's");
+                    let error = Diagnostic::error(Code::BadOperand, span, message);
+                    return self.fail(error.with_hint("give it a key, perhaps `0`"));
+                }
+                Ok(Value::new(pointer(Type::Void), ExprKind::MapAddress(map), self.location(span)))
             }
             _ => {
                 let message = "only a variable or a whole map has an address";

@@ -5,7 +5,7 @@ use btaot_grammar::vocabulary::{ConfigKey, Function, ProbeKind};
 
 use super::Checker;
 use crate::config::Unstable;
-use crate::program::{Expr, Stmt, StmtKind, VarId};
+use crate::program::{Expr, ExprKind, Stmt, StmtKind, VarId};
 use crate::ty::Ty;
 use crate::value::Checked;
 
@@ -135,11 +135,12 @@ impl Checker<'_, '_> {
         }
         let value = self.expr(expr);
         let Some(value) = self.settle(value, span) else { return };
-        let has_effect = matches!(expr.kind, ast::ExprKind::Step { .. });
+        let has_effect = matches!(expr.kind, ast::ExprKind::Step { .. })
+            || matches!(value.expr.kind, ExprKind::CallC { .. });
         if !has_effect && !value.ty.is_void() {
             self.warn(Code::DiscardedValue, span, "this value is not used");
         }
-        if !value.ty.is_void() {
+        if !value.ty.is_void() || has_effect {
             self.push(out, StmtKind::Discard(value.expr), span);
         }
     }

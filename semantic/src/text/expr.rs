@@ -114,6 +114,12 @@ impl fmt::Display for Shown<'_> {
                 self.list(arguments, f)?;
                 write!(f, "): {ty}")
             }
+            ExprKind::CallC { function, arguments } => {
+                write!(f, "c {}(", function.display())?;
+                self.list(arguments, f)?;
+                write!(f, "): {ty}")
+            }
+            ExprKind::MapAddress(map) => write!(f, "&{}", self.map(*map)),
             ExprKind::MapLen(map) => write!(f, "len({})", self.map(*map)),
             ExprKind::StackLen(stack) => write!(f, "len({})", self.of(stack)),
             ExprKind::Event(EventValue::Argument(number)) => write!(f, "arg{number}: {ty}"),

@@ -1,5 +1,6 @@
 //! Functions that are a call of a helper.
 
+use btaot_abi::Bytes;
 use btaot_semantic::program::{Call, Expr, ExprKind, Location, MAX_WRITE};
 use btaot_semantic::types::{Space, Type};
 use inkwell::values::BasicValueEnum;
@@ -9,6 +10,7 @@ use super::read::Spot;
 use super::{Fill, Lower};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
+use crate::bpf::imported;
 use crate::llvm::Int;
 use crate::llvm::ir::Compare;
 
@@ -34,6 +36,21 @@ impl<'c> Lower<'_, '_, 'c> {
             (Call::CompareBytes, [left, right, count]) => self.compare_bytes(left, right, count),
             _ => self.unsupported(location, "this call has no number as its value"),
         }
+    }
+
+    /// A call of imported C code.
+    pub(super) fn c_call(&mut self, function: &Bytes, arguments: &[Expr], at: &Expr) -> Result<Int<'c>> {
+        let ir = self.ir;
+        let values = arguments.iter().map(|argument| self.scalar(argument)).collect::<Result<Vec<_>>>()?;
+        let name = String::from_utf8_lossy(function);
+        let Some(callee) = self.unit.module.get_function(&imported::symbol(&name)) else {
+            return self.unsupported(at.location, &format!("the imported C code does not define `{name}`"));
+        };
+        let Some(value) = ir.call(callee, &values) else {
+            let what = format!("`{name}` takes or gives what the language has no values of");
+            return self.unsupported(at.location, &what);
+        };
+        self.narrow(&at.ty, ir.zext(value), at.location)
     }
 
     fn send_signal(&mut self, helper: Helper, signal: &Expr, location: Location) -> Result<Int<'c>> {

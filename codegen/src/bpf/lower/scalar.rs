@@ -72,6 +72,11 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::SizeOf(id) => self.element_size(&Type::Struct(*id), expression)?,
             ExprKind::DeleteKey { map, key } => self.delete_key(*map, key.as_deref(), location)?,
             ExprKind::Call { call, arguments } => self.call(*call, arguments, expression)?,
+            ExprKind::CallC { function, arguments } => self.c_call(function, arguments, expression)?,
+            ExprKind::MapAddress(map) => {
+                let map = self.unit.user_map(*map, location)?;
+                ir.address(map)
+            }
             ExprKind::MapLen(map) => self.map_len(*map, location)?,
             ExprKind::StackLen(stack) => {
                 let memory = self.memory(stack)?;

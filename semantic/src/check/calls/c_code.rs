@@ -1,11 +1,13 @@
 //! Functions in C, which a script imports.
 
+use btaot_abi::Bytes;
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
-use super::super::Checker;
+use super::super::{Checker, convert::converted};
+use crate::program::ExprKind;
 use crate::ty::Ty;
 use crate::types::Type;
-use crate::value::{Checked, Value};
+use crate::value::{Checked, Stop, Value};
 
 impl Checker<'_, '_> {
     /// A call of a function whose prototype is known.
@@ -24,7 +26,8 @@ impl Checker<'_, '_> {
             return self.fail(error.with_hint(format!("its form is `{}`", signature(function))));
         }
         let values = checked.into_iter().collect::<Checked<Vec<Value>>>()?;
-        for ((value, argument), (name, ty)) in values.iter().zip(arguments).zip(&function.parameters) {
+        let mut converted_values = Vec::with_capacity(values.len());
+        for ((value, argument), (name, ty)) in values.into_iter().zip(arguments).zip(&function.parameters) {
             let wanted = self.type_name(ty)?;
             if !suits(&value.ty, &wanted) {
                 let message = format!(
@@ -35,11 +38,18 @@ impl Checker<'_, '_> {
                 );
                 return self.bad_argument_of(span, argument.span, message);
             }
+            let plain =
+                if value.ty.as_pointer().is_some() { self.as_address(value) } else { self.widened(value) };
+            let plain = plain.ok_or(Stop::Reported)?;
+            converted_values.push(match wanted.lower() {
+                Type::Pointer { .. } => converted(plain, Type::U64),
+                other => converted(plain, other),
+            });
         }
-        Ok(match self.type_name(&function.result)? {
-            ty if ty.is_void() => Value::void(self.location(span)),
-            ty => self.placeholder(ty, span),
-        })
+        let ty = self.type_name(&function.result)?;
+        let function = Bytes::from(function.name.as_str());
+        let kind = ExprKind::CallC { function, arguments: converted_values };
+        Ok(Value::new(ty, kind, self.location(span)))
     }
 }
 
