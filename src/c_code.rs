@@ -45,15 +45,11 @@ fn look(
                 format!("`{shown}` is not looked into: that needs clang, and there is none on this machine");
             return Err(Box::new(Diagnostic::note(Code::BadImport, import.span, message)));
         };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
         let clang = clang.speaking(Dialect::Ebpf, &Places::new(folder, includes, arch));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let broken = |problem: String| {
-            let problem = problem.replacen(&name, &shown.to_string(), 1);
-            refuse(format!("clang cannot compile `{shown}`: {problem}"))
-        };
-        let object = clang.object(&name, &text).map_err(broken)?;
-        let bitcode = clang.bitcode(&name, &text).map_err(broken)?;
+        let broken = |problem: String| refuse(format!("clang cannot compile `{shown}`: {problem}"));
+        let object = clang.object(path).map_err(broken)?;
+        let bitcode = clang.bitcode(path).map_err(broken)?;
         (object, Some((name, bitcode)))
     };
     let Some(btf) = section(&object, ".BTF") else {

@@ -54,8 +54,8 @@ pub enum Type {
     Mac,
     /// A time with a `strftime` format.
     Timestamp,
-    /// A cgroup id shown as its path.
-    CgroupPath,
+    /// A cgroup id shown as its paths in the hierarchies that the pattern names.
+    CgroupPath(Bytes),
     /// The current probe, shown as its full name.
     ProbeName,
     /// The current probe, shown as the traced function's name.
@@ -200,7 +200,7 @@ impl Type {
                 | Self::Enum(_)
                 | Self::KernelSymbol
                 | Self::Username
-                | Self::CgroupPath
+                | Self::CgroupPath(_)
                 | Self::ProbeName
                 | Self::ProbeFunction
         )

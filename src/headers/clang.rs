@@ -119,23 +119,33 @@ impl Clang {
         Ok(text.lines().filter_map(entry).collect())
     }
 
-    /// The object of a text in a file of that name. The error is the compiler's first.
-    pub fn object(&self, name: &str, text: &str) -> Result<Vec<u8>, String> {
-        self.code(&[], name, text)
+    /// The object of a file. The error is the compiler's first.
+    pub fn object(&self, file: &Path) -> Result<Vec<u8>, String> {
+        self.code(&[], file)
     }
 
-    /// LLVM bitcode of a text, as it is before any optimisation: later ones turn accesses to kernel types into
+    /// LLVM bitcode of a file, as it is before any optimisation: later ones turn accesses to kernel types into
     /// relocations, and must meet them untouched. The text goes with it, because the verifier shows its lines.
-    pub fn bitcode(&self, name: &str, text: &str) -> Result<Vec<u8>, String> {
-        let options =
-            ["-emit-llvm", "-Xclang", "-disable-llvm-passes", "-gembed-source", "-fdebug-compilation-dir=."];
-        self.code(&options, name, text)
+    pub fn bitcode(&self, file: &Path) -> Result<Vec<u8>, String> {
+        let mut options: Vec<String> =
+            ["-emit-llvm", "-Xclang", "-disable-llvm-passes", "-gembed-source", "-fdebug-compilation-dir=."]
+                .map(String::from)
+                .to_vec();
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            options.push(format!("-fdebug-prefix-map={}=.", folder.display()));
+        }
+        self.code(&options, file)
     }
 
-    fn code(&self, options: &[&str], name: &str, text: &str) -> Result<Vec<u8>, String> {
-        let arguments = [&["-gdwarf-5", "-O2", "-mcpu=v3", "-c", "-o", "-"], options].concat();
-        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
-        let output = self.run(&self.options, &arguments, &format!("#line 1 \"{name}\"\n{text}"))?;
+    fn code(&self, options: &[String], file: &Path) -> Result<Vec<u8>, String> {
+        let output = Command::new(&self.program)
+            .args(&self.options)
+            .args(options)
+            .args(["-gdwarf-5", "-O2", "-mcpu=v3", "-c", "-o", "-", "--"])
+            .arg(file)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("{}: {error}", self.program.display()))?;
         match output.status.success() {
             true => Ok(output.stdout),
             false => Err(first_error(&String::from_utf8_lossy(&output.stderr))),

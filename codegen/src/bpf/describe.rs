@@ -76,7 +76,7 @@ pub fn value(debug: &Debug, ty: &ValueType) -> Node {
         ValueType::Mac => debug.array(debug.int(1, false), 1, 6),
         ValueType::KernelSymbol
         | ValueType::Username
-        | ValueType::CgroupPath
+        | ValueType::CgroupPath { .. }
         | ValueType::ProbeName
         | ValueType::ProbeFunction => debug.int(8, false),
     }

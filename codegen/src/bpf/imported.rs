@@ -26,6 +26,8 @@ const PREFIX: &str = "c_";
 const VARIABLES: &str = ".data.c";
 /// Section of the constants of C code.
 const CONSTANTS: &str = ".rodata.c";
+/// Sections of statements about the programs, which the script makes.
+const STATEMENTS: [&str; 2] = ["license", "version"];
 /// Section of the definitions of maps.
 const MAPS: &str = ".maps";
 
@@ -76,7 +78,7 @@ fn rename(part: &Module<'_>) {
         let name = String::from_utf8_lossy(global.get_name().to_bytes()).into_owned();
         let section = global.get_section().map(|section| section.to_string_lossy().into_owned());
         match section.as_deref() {
-            Some("license" | "version") => delete_global(global),
+            Some(section) if STATEMENTS.contains(&section) => delete_global(global),
             Some(MAPS) => global.set_name(&symbol(&name)),
             _ => {
                 global.set_name(&symbol(&name));

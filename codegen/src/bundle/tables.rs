@@ -191,7 +191,7 @@ impl Tables {
             Type::Inet => ValueType::Inet,
             Type::Mac => ValueType::Mac,
             Type::Timestamp => ValueType::Timestamp,
-            Type::CgroupPath => ValueType::CgroupPath,
+            Type::CgroupPath(filter) => ValueType::CgroupPath { filter: filter.clone() },
             Type::ProbeName => ValueType::ProbeName,
             Type::ProbeFunction => ValueType::ProbeFunction,
         })

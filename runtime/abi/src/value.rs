@@ -67,8 +67,11 @@ pub enum ValueType {
     Mac,
     /// A time for `strftime`: u64 ns of the boot clock, u32 [`crate::ids::StrftimeId`], u32 zero.
     Timestamp,
-    /// A cgroup id shown as its path: u64 id.
-    CgroupPath,
+    /// A cgroup id (u64) shown as its paths.
+    CgroupPath {
+        /// The hierarchies in which it is looked for, a pattern.
+        filter: Bytes,
+    },
     /// A probe number (8 bytes) shown as the attach point's full name.
     ProbeName,
     /// A probe number (8 bytes) shown as the traced function's name.
@@ -148,7 +151,7 @@ impl ValueType {
             Self::Pointer
             | Self::KernelSymbol
             | Self::Username
-            | Self::CgroupPath
+            | Self::CgroupPath { .. }
             | Self::ProbeName
             | Self::ProbeFunction => 8,
             Self::Inet => 20,
@@ -171,7 +174,7 @@ impl ValueType {
             | Self::UserSymbol
             | Self::Username
             | Self::Timestamp
-            | Self::CgroupPath
+            | Self::CgroupPath { .. }
             | Self::ProbeName
             | Self::ProbeFunction => 8,
         }

@@ -68,8 +68,8 @@ pub enum Value<'a> {
     Mac([u8; 6]),
     /// Ns of the boot clock, and how to show them.
     Timestamp(u64, StrftimeId),
-    /// A cgroup id.
-    CgroupPath(u64),
+    /// A cgroup id, and the hierarchies that matter.
+    CgroupPath(u64, &'a [u8]),
     /// A probe number shown by its name.
     ProbeName(u64),
     /// A probe number shown by its function.
@@ -146,7 +146,7 @@ impl<'a> Value<'a> {
             ValueType::Inet => Self::Inet(word(bytes, 0), array(bytes, 4)),
             ValueType::Mac => Self::Mac(array(bytes, 0)),
             ValueType::Timestamp => Self::Timestamp(long(bytes, 0), StrftimeId(word(bytes, 8))),
-            ValueType::CgroupPath => Self::CgroupPath(long(bytes, 0)),
+            ValueType::CgroupPath { filter } => Self::CgroupPath(long(bytes, 0), filter),
             ValueType::ProbeName => Self::ProbeName(long(bytes, 0)),
             ValueType::ProbeFunction => Self::ProbeFunction(long(bytes, 0)),
         })
@@ -162,7 +162,7 @@ impl<'a> Value<'a> {
             Self::KernelSymbol(number)
             | Self::UserSymbol(number, _)
             | Self::Username(number)
-            | Self::CgroupPath(number)
+            | Self::CgroupPath(number, _)
             | Self::ProbeName(number)
             | Self::ProbeFunction(number) => Some(*number),
             Self::Str { .. }
@@ -190,7 +190,7 @@ pub fn is_integer(ty: &ValueType) -> bool {
             | ValueType::KernelSymbol
             | ValueType::UserSymbol
             | ValueType::Username
-            | ValueType::CgroupPath
+            | ValueType::CgroupPath { .. }
             | ValueType::ProbeName
             | ValueType::ProbeFunction
     )
@@ -236,7 +236,7 @@ pub fn compare(ty: &ValueType, a: &[u8], b: &[u8]) -> Ordering {
         ValueType::Pointer
         | ValueType::KernelSymbol
         | ValueType::Username
-        | ValueType::CgroupPath
+        | ValueType::CgroupPath { .. }
         | ValueType::ProbeName
         | ValueType::ProbeFunction => long(a, 0).cmp(&long(b, 0)),
     }

@@ -46,7 +46,7 @@ pub fn value(out: &mut Vec<u8>, context: &mut Context<'_>, value: &Value<'_>) {
         | Value::Inet(..)
         | Value::Mac(_)
         | Value::Timestamp(..)
-        | Value::CgroupPath(_)
+        | Value::CgroupPath(..)
         | Value::ProbeName(_)
         | Value::ProbeFunction(_) => {
             let mut shown = Vec::new();

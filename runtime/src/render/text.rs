@@ -48,7 +48,7 @@ pub fn value(out: &mut Vec<u8>, context: &mut Context<'_>, value: &Value<'_>) {
         Value::Inet(family, address) => inet(out, *family, address),
         Value::Mac(address) => mac(out, address),
         Value::Timestamp(nanoseconds, format) => context.timestamp(out, *nanoseconds, *format),
-        Value::CgroupPath(id) => context.names.cgroup_path(out, *id),
+        Value::CgroupPath(id, filter) => context.names.cgroup_path(out, *id, filter),
         Value::ProbeName(probe) => context.names.probe_name(out, *probe),
         Value::ProbeFunction(probe) => context.names.probe_function(out, *probe),
     }

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use btaot_abi::pattern;
+
 /// Login names by user id.
 #[derive(Debug, Default)]
 pub struct Users {
@@ -32,39 +34,65 @@ fn find_user(passwd: &[u8], uid: u64) -> Option<&[u8]> {
     })
 }
 
+/// A hierarchy of cgroups.
+#[derive(Debug, PartialEq, Eq)]
+struct Hierarchy {
+    /// `unified` for version 2, else the name of the folder where it is mounted.
+    name: Vec<u8>,
+    root: PathBuf,
+}
+
 /// Paths of cgroups by id, which is the inode of the cgroup's folder.
 #[derive(Debug, Default)]
 pub struct Cgroups {
-    roots: Option<Vec<PathBuf>>,
-    paths: HashMap<u64, Vec<u8>>,
+    hierarchies: Option<Vec<Hierarchy>>,
+    /// Paths of ids, for each hierarchy; nothing where it has no such cgroup.
+    paths: HashMap<u64, Vec<Option<Vec<u8>>>>,
 }
 
 impl Cgroups {
-    /// The path of a cgroup below its hierarchy, such as `unified:/user.slice`; empty when it is gone. An id
-    /// is never used again, so an answer stays right.
-    pub fn path(&mut self, id: u64) -> &[u8] {
-        let roots = self.roots.get_or_insert_with(|| {
+    /// The paths of a cgroup in all hierarchies whose name the filter matches, such as `unified:/user.slice`; empty
+    /// when it is gone. An id is never used again, so an answer stays right.
+    pub fn path(&mut self, id: u64, filter: &[u8]) -> Vec<u8> {
+        let hierarchies = self.hierarchies.get_or_insert_with(|| {
             let mounts = fs::read("/proc/self/mounts").unwrap_or_default();
             hierarchies(&mounts)
         });
-        self.paths.entry(id).or_insert_with(|| {
-            let found = roots.iter().find_map(|root| find_inode(root, id).map(|path| (root, path)));
-            let Some((root, path)) = found else { return Vec::new() };
-            let below = path.strip_prefix(root).unwrap_or(&path);
-            [b"unified:/", below.as_os_str().as_bytes()].concat()
-        })
+        let paths = self.paths.entry(id).or_insert_with(|| {
+            let below = |hierarchy: &Hierarchy| {
+                let path = find_inode(&hierarchy.root, id)?;
+                let below = path.strip_prefix(&hierarchy.root).unwrap_or(&path);
+                Some([b"/", below.as_os_str().as_bytes()].concat())
+            };
+            hierarchies.iter().map(below).collect()
+        });
+        let wanted = hierarchies.iter().zip(paths).filter(|(found, _)| pattern::matches(filter, &found.name));
+        let named =
+            wanted.filter_map(|(found, path)| Some([&found.name, &b":"[..], path.as_ref()?].concat()));
+        named.collect::<Vec<_>>().join(&b',')
     }
 }
 
-/// Where cgroup2 hierarchies are mounted.
-fn hierarchies(mounts: &[u8]) -> Vec<PathBuf> {
+/// The file systems of cgroups.
+const VERSION_1: &[u8] = b"cgroup";
+/// The same, of version 2.
+const VERSION_2: &[u8] = b"cgroup2";
+
+/// The mounted hierarchies: those of version 2, then the others by name.
+fn hierarchies(mounts: &[u8]) -> Vec<Hierarchy> {
     let mount = |line: &[u8]| {
         let mut words = line.split(|&byte| byte == b' ');
         let place = words.nth(1)?;
-        let place = Path::new(std::ffi::OsStr::from_bytes(place)).to_path_buf();
-        (words.next() == Some(b"cgroup2")).then_some(place)
+        let root = Path::new(std::ffi::OsStr::from_bytes(place)).to_path_buf();
+        match words.next()? {
+            VERSION_2 => Some((0, Hierarchy { name: b"unified".to_vec(), root })),
+            VERSION_1 => Some((1, Hierarchy { name: root.file_name()?.as_bytes().to_vec(), root })),
+            _ => None,
+        }
     };
-    mounts.split(|&byte| byte == b'\n').filter_map(mount).collect()
+    let mut found: Vec<_> = mounts.split(|&byte| byte == b'\n').filter_map(mount).collect();
+    found.sort_by(|(a, first), (b, second)| (a, &first.name).cmp(&(b, &second.name)));
+    found.into_iter().map(|(_, hierarchy)| hierarchy).collect()
 }
 
 /// Finds the folder with an inode at or below a folder.
@@ -91,9 +119,9 @@ fn find_inode(folder: &Path, inode: u64) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
-    use super::{find_inode, find_user, hierarchies};
+    use super::{Hierarchy, find_inode, find_user, hierarchies};
 
     #[test]
     fn users() {
@@ -105,9 +133,13 @@ mod tests {
 
     #[test]
     fn mounts() {
-        let mounts =
-            b"cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
-        assert_eq!(hierarchies(mounts), [PathBuf::from("/sys/fs/cgroup/unified")]);
+        let mounts = b"cgroup /sys/fs/cgroup/pids cgroup rw 0 0\nproc /proc proc rw 0 0\n\
+            cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /mnt/two cgroup2 rw 0 0\n";
+        let found = hierarchies(mounts);
+        let expected: [(&[u8], &str); 3] =
+            [(b"unified", "/mnt/two"), (b"cpu", "/sys/fs/cgroup/cpu"), (b"pids", "/sys/fs/cgroup/pids")];
+        let expected = expected.map(|(name, root)| Hierarchy { name: name.to_vec(), root: root.into() });
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -121,9 +121,9 @@ impl<'m> Names<'m> {
         out.extend_from_slice(self.users.name(uid));
     }
 
-    /// Appends the path of a cgroup, nothing when it is gone.
-    pub fn cgroup_path(&mut self, out: &mut Vec<u8>, id: u64) {
-        out.extend_from_slice(self.cgroups.path(id));
+    /// Appends the paths of a cgroup in the hierarchies that the filter names, nothing when it is gone.
+    pub fn cgroup_path(&mut self, out: &mut Vec<u8>, id: u64, filter: &[u8]) {
+        out.extend_from_slice(&self.cgroups.path(id, filter));
     }
 
     /// Appends the name of a kernel function, or the address.

@@ -9,7 +9,7 @@ use crate::config::Unstable;
 use crate::probes::did_you_mean;
 use crate::program::Aggregation;
 use crate::ty::Ty;
-use crate::types::{Int, Space, StackShape, Type};
+use crate::types::{Int, Space, StackMode, StackShape, Type};
 use crate::value::{Checked, Literal, Value};
 
 /// Frames of a stack whose number the script does not say.
@@ -120,7 +120,7 @@ impl Checker<'_, '_> {
             BuiltinType::KernelStack => Ty::Plain(Type::KernelStack(shape)),
             BuiltinType::UserStack => Ty::Plain(Type::UserStack(shape)),
             BuiltinType::MacAddress => Ty::Plain(Type::Mac),
-            BuiltinType::CgroupPath => Ty::Plain(Type::CgroupPath),
+            BuiltinType::CgroupPath => Ty::Plain(Type::CgroupPath(Bytes::from("*"))),
             BuiltinType::Count => Ty::Aggregate(Aggregation::Count),
             BuiltinType::Sum => Ty::Aggregate(Aggregation::Sum { signed: true }),
             BuiltinType::Min => Ty::Aggregate(Aggregation::Min { signed: true }),
@@ -166,7 +166,7 @@ impl Checker<'_, '_> {
             }
         }
         let ty = self.type_of(of)?;
-        let full = self.show(&ty);
+        let full = self.named(&ty, Detail::Name);
         let base = full.split(['[', ' ', '*', '(']).next().filter(|name| !name.is_empty()).unwrap_or("tuple");
         let base = match &ty {
             Ty::Int(_) => "int",
@@ -181,47 +181,83 @@ impl Checker<'_, '_> {
         Ok(Value::literal(Literal::Record(fields), self.location(span)))
     }
 
-    /// A type as the language writes it.
+    /// A type as messages write it: two that differ have different texts.
     pub(super) fn show(&self, ty: &Ty) -> String {
+        self.named(ty, Detail::Everything)
+    }
+
+    fn named(&self, ty: &Ty, detail: Detail) -> String {
         match ty {
             Ty::Int(int) => int_name(int.int),
             Ty::Aggregate(aggregation) => format!("{}()", aggregation.function()),
             Ty::Series => "tseries()".to_owned(),
             Ty::Tuple(fields) => {
-                let fields: Vec<String> = fields.iter().map(|field| self.show(field)).collect();
+                let fields: Vec<String> = fields.iter().map(|field| self.named(field, detail)).collect();
                 format!("({})", fields.join(", "))
             }
             Ty::Record(fields) => {
-                let field = |(name, ty): &(Bytes, Ty)| format!("{} = {}", name.display(), self.show(ty));
+                let field =
+                    |(name, ty): &(Bytes, Ty)| format!("{} = {}", name.display(), self.named(ty, detail));
                 format!("({})", fields.iter().map(field).collect::<Vec<_>>().join(", "))
             }
-            Ty::Plain(ty) => self.show_plain(ty),
+            Ty::Plain(ty) => self.named_plain(ty, detail),
         }
     }
 
-    fn show_plain(&self, ty: &Type) -> String {
+    fn named_plain(&self, ty: &Type, detail: Detail) -> String {
         match ty {
             Type::Void => "void".into(),
             Type::Int(int) => int_name(*int),
             Type::Bool => "bool".into(),
             Type::Str(size) => format!("string[{size}]"),
             Type::Buf(size) => format!("buffer[{size}]"),
-            Type::Pointer { to, .. } => format!("{} *", self.show(&Ty::from((**to).clone()))),
+            Type::Pointer { to, .. } => format!("{} *", self.named(&Ty::from((**to).clone()), detail)),
             Type::Struct(id) => self.catalog.name_of(*id),
-            Type::Array { element, len } => format!("{}[{len}]", self.show(&Ty::from((**element).clone()))),
-            Type::Tuple(_) | Type::Record(_) => self.show(&Ty::from(ty.clone())),
+            Type::Array { element, len } => {
+                format!("{}[{len}]", self.named(&Ty::from((**element).clone()), detail))
+            }
+            Type::Tuple(_) | Type::Record(_) => self.named(&Ty::from(ty.clone()), detail),
             Type::Enum(id) => format!("enum {}", self.catalog.structs()[*id].name.display()),
-            Type::KernelStack(_) => "kstack_t".into(),
-            Type::UserStack(_) => "ustack_t".into(),
+            Type::KernelStack(shape) => format!("kstack_t{}", detail.of_stack(*shape)),
+            Type::UserStack(shape) => format!("ustack_t{}", detail.of_stack(*shape)),
             Type::KernelSymbol => "ksym_t".into(),
             Type::UserSymbol => "usym_t".into(),
             Type::Username => "username_t".into(),
             Type::Inet => "inet".into(),
             Type::Mac => "macaddr_t".into(),
             Type::Timestamp => "timestamp".into(),
-            Type::CgroupPath => "cgroup_path_t".into(),
-            Type::ProbeName | Type::ProbeFunction => "string".into(),
+            Type::CgroupPath(filter) if detail == Detail::Everything => {
+                format!("cgroup_path_t({:?})", filter.display())
+            }
+            Type::CgroupPath(_) => "cgroup_path_t".into(),
+            Type::ProbeName | Type::ProbeFunction if detail == Detail::Name => "string".into(),
+            Type::ProbeName => "name of a probe".into(),
+            Type::ProbeFunction => "name of a function".into(),
         }
+    }
+}
+
+/// What of a type is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// The name that the language has for it, which several types share.
+    Name,
+    /// All that makes it another type.
+    Everything,
+}
+
+impl Detail {
+    fn of_stack(self, shape: StackShape) -> String {
+        if self == Self::Name {
+            return String::new();
+        }
+        let mode = match shape.mode {
+            StackMode::Bpftrace => "bpftrace",
+            StackMode::Perf => "perf",
+            StackMode::Raw => "raw",
+            StackMode::BuildId => "build_id",
+        };
+        format!("({mode}, {})", shape.limit)
     }
 }
 

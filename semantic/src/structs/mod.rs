@@ -281,7 +281,7 @@ impl<'t> Catalog<'t> {
             Type::Pointer { .. }
             | Type::KernelSymbol
             | Type::Username
-            | Type::CgroupPath
+            | Type::CgroupPath(_)
             | Type::ProbeName
             | Type::ProbeFunction => 8,
             Type::Inet => 20,
@@ -325,7 +325,7 @@ impl<'t> Catalog<'t> {
             | Type::UserSymbol
             | Type::Username
             | Type::Timestamp
-            | Type::CgroupPath
+            | Type::CgroupPath(_)
             | Type::ProbeName
             | Type::ProbeFunction => 8,
         }

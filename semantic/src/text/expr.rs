@@ -26,6 +26,12 @@ impl<'p> Shown<'p> {
         self.program.maps[map.index()].name.display().into_owned()
     }
 
+    fn call(&self, name: &str, arguments: &[Expr], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{name}(")?;
+        self.list(arguments, f)?;
+        write!(f, "): {}", self.ty())
+    }
+
     fn list(&self, items: &'p [Expr], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, item) in items.iter().enumerate() {
             write!(f, "{}{}", if index == 0 { "" } else { ", " }, self.of(item))?;
@@ -109,15 +115,9 @@ impl fmt::Display for Shown<'_> {
                 self.entry(*map, key.as_deref(), f)?;
                 write!(f, ": {ty}")
             }
-            ExprKind::Call { call, arguments } => {
-                write!(f, "{call:?}(")?;
-                self.list(arguments, f)?;
-                write!(f, "): {ty}")
-            }
+            ExprKind::Call { call, arguments } => self.call(&format!("{call:?}"), arguments, f),
             ExprKind::CallC { function, arguments } => {
-                write!(f, "c {}(", function.display())?;
-                self.list(arguments, f)?;
-                write!(f, "): {ty}")
+                self.call(&format!("c {}", function.display()), arguments, f)
             }
             ExprKind::MapAddress(map) => write!(f, "&{}", self.map(*map)),
             ExprKind::MapLen(map) => write!(f, "len({})", self.map(*map)),

@@ -64,7 +64,7 @@ impl fmt::Display for Named<'_> {
             Type::Inet => f.write_str("inet"),
             Type::Mac => f.write_str("mac"),
             Type::Timestamp => f.write_str("timestamp"),
-            Type::CgroupPath => f.write_str("cgroup_path"),
+            Type::CgroupPath(filter) => write!(f, "cgroup_path[{}]", filter.display()),
             Type::ProbeName => f.write_str("probe"),
             Type::ProbeFunction => f.write_str("func"),
         }

@@ -177,7 +177,7 @@ fn is_scalar(ty: &ValueType) -> bool {
             | ValueType::Pointer
             | ValueType::KernelSymbol
             | ValueType::Username
-            | ValueType::CgroupPath
+            | ValueType::CgroupPath { .. }
             | ValueType::ProbeName
             | ValueType::ProbeFunction
     )

@@ -158,7 +158,7 @@ fn other_values() {
         expr(ExprKind::UserSymbol(Box::new(event(EventValue::Nsecs))), Type::UserSymbol),
         expr(ExprKind::Convert(Box::new(event(EventValue::Nsecs))), Type::KernelSymbol),
         expr(ExprKind::Convert(Box::new(event(EventValue::Uid))), Type::Username),
-        expr(ExprKind::Convert(Box::new(event(EventValue::Cgroup))), Type::CgroupPath),
+        expr(ExprKind::Convert(Box::new(event(EventValue::Cgroup))), Type::CgroupPath(Bytes::from("*"))),
         inet(event(EventValue::Pid), None),
         inet(array_of(4), None),
         inet(array_of(16), Some(int(10))),

@@ -98,13 +98,17 @@ impl Checker<'_, '_> {
         Ok(Value::new(Ty::U64, kind, self.location(span)))
     }
 
-    /// `cgroup_path(id)`.
+    /// `cgroup_path(id)`, `cgroup_path(id, filter)`.
     pub(super) fn cgroup_path(&mut self, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         let values = self.arguments(Function::CgroupPath, arguments, span)?;
         let id = values.into_iter().next().ok_or(Stop::Reported)?;
         let id = self.as_address(id).ok_or(Stop::Reported)?;
-        let expr = converted(id, Type::CgroupPath);
-        Ok(Value { ty: Ty::Plain(Type::CgroupPath), expr, literal: None, span: None })
+        let filter = match arguments.get(1) {
+            Some(filter) => self.literal_text(filter, span)?,
+            None => b"*".to_vec(),
+        };
+        let ty = Type::CgroupPath(filter.into());
+        Ok(Value { ty: Ty::Plain(ty.clone()), expr: converted(id, ty), literal: None, span: None })
     }
 }
 

@@ -170,7 +170,7 @@ impl Checker<'_, '_> {
             Function::Uaddr => self.user_address(arguments, span),
             Function::PercpuKaddr => self.percpu_address(arguments, span),
             Function::Cgroupid => self.cgroup_id(arguments, span),
-            Function::CgroupPath if arguments.len() == 1 => self.cgroup_path(arguments, span),
+            Function::CgroupPath => self.cgroup_path(arguments, span),
             Function::Bswap => self.bswap(arguments, span),
             Function::IsErr => self.is_err(arguments, span),
             Function::Strerror | Function::SignalName | Function::SyscallName => {

@@ -49,7 +49,7 @@ impl Checker<'_, '_> {
             BuiltinType::UInt32 => Ty::int(4, false),
             BuiltinType::Int64 => Ty::I64,
             BuiltinType::MacAddress => Ty::Plain(Type::Mac),
-            BuiltinType::CgroupPath => Ty::Plain(Type::CgroupPath),
+            BuiltinType::CgroupPath => Ty::Plain(Type::CgroupPath(Bytes::from("*"))),
             BuiltinType::Inet => Ty::Plain(Type::Inet),
             BuiltinType::Timestamp => Ty::Plain(Type::Timestamp),
             _ => Ty::U64,
