@@ -119,7 +119,7 @@ fn map(map: &Map) -> String {
     let place = match &map.storage {
         Storage::Global { offset, .. } => format!("global state, byte {offset}"),
         Storage::CpuRows { symbol, row } => format!("{symbol}, a row of {row} bytes for each CPU"),
-        Storage::Hash { symbol, per_cpu, max_entries } => {
+        Storage::Hash { symbol, per_cpu, max_entries, .. } => {
             format!("{symbol}, {max_entries} entries{}", if *per_cpu { ", per CPU" } else { "" })
         }
     };

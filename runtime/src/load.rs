@@ -1,7 +1,7 @@
 //! Loads programs, and says in the script's terms why the kernel refuses one.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use aya_obj::Object;
 use aya_obj::btf::BtfFeatures;
@@ -11,9 +11,10 @@ use btaot_abi::metadata::{Location, Metadata, Need, Program, ProgramKind};
 use thiserror::Error;
 
 use crate::features::has_helper;
-use crate::object::{ATOMIC_POISON, Image};
+use crate::object::{ATOMIC_POISON, Image, replace_map};
 use crate::sys::bpf::{self, DebugInfo, ProgramSpec};
 use crate::sys::machine::{release, version};
+use crate::sys::map::Map;
 
 /// A call that is put in place of an instruction that cannot be relocated, as the verifier's log names it.
 const POISON: &str = "unknown#195896080";
@@ -42,6 +43,9 @@ pub enum LoadError {
     /// The script calls helpers that this kernel does not have.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Needs(Vec<Unmet>),
+    /// The map by which programs jump cannot be made.
+    #[error("the map that connects two programs cannot be made: {0}")]
+    Jump(io::Error),
     /// The verifier rejects it, or it uses what this kernel lacks.
     #[error("{script}:{line}: the kernel ({release}) refuses the program of this line: {error}{}", tail(log))]
     Refused {
@@ -114,11 +118,29 @@ pub struct Loader<'a> {
     pub metadata: &'a Metadata,
     /// The object's BTF.
     pub btf: Option<BorrowedFd<'a>>,
+    /// What instructions name where a short program's own map of the whole one is to be.
+    pub rest: Option<RawFd>,
 }
 
 impl Loader<'_> {
     /// Loads a program for a way of attaching.
     pub fn load(
+        &self,
+        program: &Program,
+        image: &Image,
+        attach: Option<bpf_attach_type>,
+    ) -> Result<Loaded, LoadError> {
+        let (Some(whole), Some(place)) = (&image.rest, self.rest) else {
+            return Ok(Loaded { fd: self.load_one(program, image, attach)?, attach, _rest: None });
+        };
+        let whole = self.load_one(program, whole, attach)?;
+        let jumps = Map::of_program(whole.as_fd()).map_err(LoadError::Jump)?;
+        let mut short = Image { rest: None, ..image.clone() };
+        replace_map(&mut short.instructions, place, jumps.as_fd().as_raw_fd());
+        Ok(Loaded { fd: self.load_one(program, &short, attach)?, attach, _rest: Some(jumps) })
+    }
+
+    fn load_one(
         &self,
         program: &Program,
         image: &Image,
@@ -235,6 +257,8 @@ pub struct Loaded {
     pub fd: OwnedFd,
     /// The way of attaching that it was loaded for.
     pub attach: Option<bpf_attach_type>,
+    /// Where a short program finds the whole one. The kernel empties it when it is closed.
+    _rest: Option<Map>,
 }
 
 impl Loaded {

@@ -263,6 +263,11 @@ impl Maps {
         create(INT_SECTION, definition, None, self.possible_cpus).map(|created| Some(created.map))
     }
 
+    /// The descriptor of a map in the kernel, as instructions name it.
+    pub fn descriptor(&self, symbol: &str) -> Option<RawFd> {
+        Some(self.created.get(symbol)?.map.kernel()?.as_fd().as_raw_fd())
+    }
+
     /// Maps the event ring, if the script has one.
     pub fn ring(&self) -> Result<Option<Events>, MapError> {
         let Some(ring) = self.created.get(RING_MAP) else { return Ok(None) };
@@ -317,14 +322,23 @@ impl Maps {
                 }
                 Ok(found)
             }
-            Storage::Hash { symbol, .. } => {
+            Storage::Hash { symbol, short, .. } => {
                 let created = self.get(symbol)?;
                 let (row, rows) = created.map.rows();
                 let mut found = MapRows::new(created.map.key_size(), row, rows);
-                all_elements(created, |key, value| found.push(key, value))?;
+                // Behind a short key there is nothing but zeros.
+                for created in self.parts(symbol, short)? {
+                    all_elements(created, |key, value| found.push(key, value))?;
+                }
                 Ok(found)
             }
         }
+    }
+
+    /// The maps of a hash map's entries.
+    fn parts(&self, symbol: &str, short: &Option<String>) -> io::Result<Vec<&Created>> {
+        let symbols = short.as_deref().into_iter().chain([symbol]);
+        symbols.map(|symbol| self.get(symbol)).collect()
     }
 
     fn cpu_rows(&self, symbol: &str, row: usize) -> io::Result<Vec<u8>> {
@@ -349,10 +363,11 @@ impl Maps {
                 self.zeroed.borrow_mut().remove(&id);
                 Ok(())
             }
-            Storage::Hash { symbol, .. } => {
-                let created = self.get(symbol)?;
-                for key in keys(created)? {
-                    created.map.delete(&key)?;
+            Storage::Hash { symbol, short, .. } => {
+                for created in self.parts(symbol, short)? {
+                    for key in keys(created)? {
+                        created.map.delete(&key)?;
+                    }
                 }
                 Ok(())
             }
@@ -377,13 +392,14 @@ impl Maps {
                 }
                 self.zeroed.borrow_mut().insert(id);
             }
-            Storage::Hash { symbol, .. } => {
-                let created = self.get(symbol)?;
-                let zeros = vec![0; created.map.value_size()];
-                for key in keys(created)? {
-                    match created.map.update(&key, &zeros, EXIST) {
-                        Err(error) if !is_errno(&error, libc::ENOENT) => return Err(error),
-                        _ => {}
+            Storage::Hash { symbol, short, .. } => {
+                for created in self.parts(symbol, short)? {
+                    let zeros = vec![0; created.map.value_size()];
+                    for key in keys(created)? {
+                        match created.map.update(&key, &zeros, EXIST) {
+                            Err(error) if !is_errno(&error, libc::ENOENT) => return Err(error),
+                            _ => {}
+                        }
                     }
                 }
             }
@@ -435,7 +451,11 @@ fn entries(name: &str, metadata: &Metadata, sizes: Sizes) -> Option<u32> {
     }
     metadata.maps.iter().find_map(|map| match &map.storage {
         Storage::CpuRows { symbol, .. } if symbol == name => Some(sizes.possible_cpus),
-        Storage::Hash { symbol, max_entries, .. } if symbol == name => Some(*max_entries),
+        Storage::Hash { symbol, short, max_entries, .. }
+            if symbol == name || short.as_deref() == Some(name) =>
+        {
+            Some(*max_entries)
+        }
         _ => None,
     })
 }

@@ -106,6 +106,17 @@ pub fn relocated_value(object: &Object, section: u32, offset: u64) -> Option<u64
     })
 }
 
+/// Puts another map in the place of one in instructions.
+pub fn replace_map(instructions: &mut [bpf_insn], old: RawFd, new: RawFd) {
+    const LOAD_WIDE: u8 = 0x18;
+    const PSEUDO_MAP_FD: u8 = 1;
+    for instruction in instructions {
+        if instruction.code == LOAD_WIDE && instruction.src_reg() == PSEUDO_MAP_FD && instruction.imm == old {
+            instruction.imm = new;
+        }
+    }
+}
+
 /// A program ready to be loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
@@ -121,6 +132,8 @@ pub struct Image {
     pub lines: (Vec<u8>, u32),
     /// For each line record: first instruction and line in the script.
     pub line_numbers: Vec<(u32, u32)>,
+    /// The whole program, when this is a short form of it that jumps there.
+    pub rest: Option<Box<Image>>,
 }
 
 impl Image {
@@ -128,6 +141,7 @@ impl Image {
     /// old; others are checked even where no path leads to them.
     pub fn has_new_atomics(&self) -> bool {
         self.instructions.iter().any(is_new_atomic)
+            || self.rest.as_ref().is_some_and(|rest| rest.has_new_atomics())
     }
 
     /// Puts calls that no kernel accepts in the place of those instructions. Programs have another way behind a
@@ -143,6 +157,7 @@ impl Image {
                 imm: ATOMIC_POISON,
             };
         }
+        self.rest = self.rest.map(|rest| Box::new(rest.without_new_atomics()));
         self
     }
 }
@@ -155,8 +170,14 @@ fn is_new_atomic(instruction: &bpf_insn) -> bool {
 
 /// Takes a program out of a linked object.
 pub fn image(object: &Object, program: &Program) -> Result<Image, ObjectError> {
-    let missing = || ObjectError::NoSymbol { what: "program", name: program.symbol.clone() };
-    let entry = object.programs.get(&program.symbol).ok_or_else(missing)?;
+    let mut image = image_of(object, &program.symbol)?;
+    image.rest = program.rest.as_ref().map(|symbol| image_of(object, symbol).map(Box::new)).transpose()?;
+    Ok(image)
+}
+
+fn image_of(object: &Object, symbol: &str) -> Result<Image, ObjectError> {
+    let missing = || ObjectError::NoSymbol { what: "program", name: symbol.to_owned() };
+    let entry = object.programs.get(symbol).ok_or_else(missing)?;
     let function: &Function = object.functions.get(&entry.function_key()).ok_or_else(missing)?;
     let records = &function.line_info.line_info;
     // Those of functions in C count the lines of another file.
@@ -165,9 +186,10 @@ pub fn image(object: &Object, program: &Program) -> Result<Image, ObjectError> {
     Ok(Image {
         instructions: function.instructions.clone(),
         license: entry.license.clone(),
-        name: program.symbol.clone(),
+        name: symbol.to_owned(),
         functions: (function.func_info.func_info_bytes(), function.func_info_rec_size as u32),
         lines: (function.line_info.line_info_bytes(), function.line_info_rec_size as u32),
         line_numbers: lines.map(|info| (info.insn_off, info.line_col >> 10)).collect(),
+        rest: None,
     })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use btaot_abi::constants::INT_SECTION;
 use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::features::KernelFeature;
-use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind, Target};
+use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind, REST_MAP, Target};
 use thiserror::Error;
 
 use crate::attach::{AttachError, Attacher, Job};
@@ -314,7 +314,11 @@ impl<'m> Session<'m> {
             pid: self.process(),
             online: &self.online,
             features: &self.features,
-            loader: Loader { metadata: self.metadata, btf: self.btf.as_ref().map(AsFd::as_fd) },
+            loader: Loader {
+                metadata: self.metadata,
+                btf: self.btf.as_ref().map(AsFd::as_fd),
+                rest: self.maps.descriptor(REST_MAP),
+            },
         }
     }
 

@@ -81,6 +81,7 @@ fn program(symbol: &str, identity: Identity, attach: Vec<(&str, Target)>) -> Pro
         tracepoint: None,
         operands: None,
         filters_pid: false,
+        rest: None,
     }
 }
 
@@ -143,7 +144,7 @@ fn uprobes_maps_constants_and_core(features: Vec<(KernelFeature, bool)>) {
         strings: vec![text(StrSource::Positional(1)), text(StrSource::Positional(2))],
     };
     let count = Storage::CpuRows { symbol: "counts".to_owned(), row: 64 };
-    let keyed = Storage::Hash { symbol: "keyed".to_owned(), per_cpu: false, max_entries: 16 };
+    let keyed = Storage::Hash { symbol: "keyed".to_owned(), per_cpu: false, max_entries: 16, short: None };
     let scalar = Storage::Global { offset: 16, present: 24 };
     let int = ValueType::Int { size: 8, signed: true };
     let map = |name: &str, key, value, storage| Map { name: name.into(), key, value, storage };

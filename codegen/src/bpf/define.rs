@@ -16,6 +16,8 @@ pub enum MapKind {
     Hash = 1,
     /// Array.
     Array = 2,
+    /// Programs to jump to.
+    ProgArray = 3,
     /// Hash table with values for each CPU.
     PercpuHash = 5,
     /// Hash table that drops the least recently used entry.

@@ -20,6 +20,8 @@ pub enum Helper {
     GetPrandomU32,
     /// The number of the CPU.
     GetSmpProcessorId,
+    /// Goes on in another program.
+    TailCall,
     /// Process id (upper half) and thread id (lower half).
     GetCurrentPidTgid,
     /// Group id (upper half) and user id (lower half).
@@ -102,6 +104,7 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::TracePrintk, "trace_printk", 6, (4, 1)),
     row(Helper::GetPrandomU32, "get_prandom_u32", 7, (4, 1)),
     row(Helper::GetSmpProcessorId, "get_smp_processor_id", 8, (4, 1)),
+    row(Helper::TailCall, "tail_call", 12, (4, 2)),
     row(Helper::GetCurrentPidTgid, "get_current_pid_tgid", 14, (4, 2)),
     row(Helper::GetCurrentUidGid, "get_current_uid_gid", 15, (4, 2)),
     row(Helper::GetCurrentComm, "get_current_comm", 16, (4, 2)),

@@ -1,14 +1,14 @@
 //! The metadata table of a compiled program.
 
 use btaot_abi::event::RING_MAP;
+use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{self as abi, MapValue, Metadata, Storage};
-use btaot_abi::operand::OperandTable;
 use btaot_semantic::program::{Body, Contents, Map, MapStorage, Program};
 
 use super::core::tracepoint_args;
 use super::error::Result;
 use super::lower;
-use super::unit::{Unit, layout, map_symbol, row_size};
+use super::unit::{Unit, layout, map_symbol, row_size, short_symbol};
 
 /// Symbols of the programs: what they attach to, and their number.
 pub fn symbol(body: &Body) -> String {
@@ -34,27 +34,29 @@ pub fn symbol(body: &Body) -> String {
     format!("{kind}_{}", body.id.0)
 }
 
-fn program(program: &Program, body: &Body, operands: &[Option<OperandTable>]) -> abi::Program {
+fn program(program: &Program, body: &Body, unit: &Unit) -> abi::Program {
     abi::Program {
         symbol: symbol(body),
         location: body.location,
         attach: body.attach.clone(),
         identity: lower::identity(body),
         tracepoint: tracepoint_args(program, body),
-        operands: operands.get(body.id.index()).cloned().flatten(),
+        operands: unit.operands.get(body.id.index()).cloned().flatten(),
         filters_pid: lower::filters_pid(body),
+        rest: lower::is_split(unit, body).then(|| lower::rest_symbol(body)),
     }
 }
 
 fn storage(unit: &Unit, number: u32, map: &Map) -> Storage {
     match map.storage {
         MapStorage::Global => {
-            let (offset, present) = unit.state.scalar(btaot_abi::ids::MapId(number)).unwrap_or_default();
+            let (offset, present) = unit.state.scalar(MapId(number)).unwrap_or_default();
             Storage::Global { offset, present }
         }
         MapStorage::CpuRows => Storage::CpuRows { symbol: map_symbol(map), row: row_size(map) },
         MapStorage::Hash { per_cpu, max_entries, .. } => {
-            Storage::Hash { symbol: map_symbol(map), per_cpu, max_entries }
+            let short = unit.has_short_keys(MapId(number)).then(|| short_symbol(map));
+            Storage::Hash { symbol: map_symbol(map), per_cpu, max_entries, short }
         }
     }
 }
@@ -81,7 +83,11 @@ pub fn define_maps(unit: &mut Unit) -> Result<()> {
                 unit.state(0);
             }
             MapStorage::CpuRows | MapStorage::Hash { .. } => {
-                unit.user_map(btaot_abi::ids::MapId(number), map.location)?;
+                let id = MapId(number);
+                unit.user_map(id, map.location)?;
+                if unit.has_short_keys(id) {
+                    unit.short_map(id, map.location)?;
+                }
             }
         }
     }
@@ -97,6 +103,7 @@ pub fn build(mut unit: Unit) -> Result<Metadata> {
     }
     let ring = unit.uses_map(RING_MAP);
     let scratch = unit.scratch_layout();
+    let programs = source.bodies.iter().map(|body| program(source, body, &unit)).collect();
     let tables = unit.tables.finish();
     Ok(Metadata {
         compiler: env!("CARGO_PKG_VERSION").into(),
@@ -106,7 +113,7 @@ pub fn build(mut unit: Unit) -> Result<Metadata> {
         features: unit.options.features.to_vec(),
         positional: source.positional,
         options: source.options.clone(),
-        programs: source.bodies.iter().map(|body| program(source, body, &unit.operands)).collect(),
+        programs,
         maps,
         stack_maps: tables.stack_maps,
         globals: unit.state.globals,

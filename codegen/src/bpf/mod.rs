@@ -79,9 +79,9 @@ pub struct Compiled {
 /// left, and how many it will spill is only known when it has: the next division is tried when the
 /// stack did not suffice.
 const DIVISIONS: [Division; 3] = [
-    Division { values: 304, numbers_on_stack: true },
-    Division { values: 128, numbers_on_stack: true },
-    Division { values: 64, numbers_on_stack: false },
+    Division { values: 304, numbers_on_stack: true, frames: 40 },
+    Division { values: 128, numbers_on_stack: true, frames: 40 },
+    Division { values: 64, numbers_on_stack: false, frames: 0 },
 ];
 
 /// What of a program's memory stands on its stack.
@@ -91,6 +91,8 @@ pub struct Division {
     pub values: u32,
     /// Whether variables that are numbers may become registers, and so spill.
     pub numbers_on_stack: bool,
+    /// Of how many frames the stacks are that short programs walk on their own; with 0 there are no short programs.
+    pub frames: u32,
 }
 
 /// Compiles a checked script. The result depends on the arguments alone.
@@ -122,7 +124,7 @@ fn compile_with(program: &Program, options: &Options, division: Division) -> Res
         unit.tables.core_root(&Bytes::from(root.as_str()));
     }
     for body in &program.bodies {
-        lower::Lower::program(&mut unit, body, &metadata::symbol(body))?;
+        lower::write(&mut unit, body)?;
     }
     metadata::define_maps(&mut unit)?;
     unit.finish();

@@ -1,6 +1,8 @@
 //! What programs share: the ring of events, and a function in `.text`.
 
 use btaot_abi::event::RING_MAP;
+use btaot_abi::metadata::REST_MAP;
+use btaot_abi::value::ValueType;
 use inkwell::module::Linkage;
 
 use super::define::{Definition, MapKind};
@@ -18,6 +20,17 @@ impl<'c> Unit<'_, 'c> {
             max_entries: RING_BYTES,
             key: None,
             value: None,
+        })
+    }
+
+    /// The map of the program to jump to.
+    pub fn rest(&mut self) -> Ptr<'c> {
+        let word = ValueType::Int { size: 4, signed: false };
+        self.map(REST_MAP, || Definition {
+            kind: MapKind::ProgArray,
+            max_entries: 1,
+            key: Some(word.clone()),
+            value: Some(word),
         })
     }
 

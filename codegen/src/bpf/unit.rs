@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use btaot_abi::Bytes;
 use btaot_abi::constants::{INT_SECTION, IntSource, STR_SECTION, StrSource};
 use btaot_abi::ids::MapId;
-use btaot_abi::metadata::{GLOBALS_SECTION, Globals, Need, SCRATCH_MAP, Scratch};
+use btaot_abi::metadata::{GLOBALS_SECTION, Globals, Need, SCRATCH_MAP, SHORT_KEY, Scratch};
 use btaot_abi::operand::{OPERAND_SECTION, OPERAND_WORDS, OperandTable, OperandWord};
 use btaot_abi::value::ValueType;
 use btaot_semantic::program::{
     Body, Contents, Context as ProgramContext, EventValue, ExprKind, Location, Map, MapStorage, Message,
-    Names, Program,
+    Names, Program, Stmt, StmtKind,
 };
 use btaot_semantic::types::{StructId, Type};
 use indexmap::{IndexMap, IndexSet};
@@ -67,6 +67,8 @@ pub struct Unit<'a, 'c> {
     pub division: Division,
     /// What the script's messages ask of each other.
     pub traffic: Traffic,
+    /// Maps that some program uses as a whole.
+    gone_through: BTreeSet<MapId>,
     /// Bytes of scratch that the hungriest program needs.
     pub scratch: u32,
     /// Arguments of static probes that each program reads, by its number.
@@ -161,6 +163,29 @@ pub fn map_symbol(map: &Map) -> String {
     format!("at_{}", map.name.display().trim_start_matches('@'))
 }
 
+/// The symbol of the map of a user's map's entries with short keys.
+pub fn short_symbol(map: &Map) -> String {
+    format!("short_{}", map.name.display().trim_start_matches('@'))
+}
+
+/// The maps of which a program goes through all entries, asks for their number, or gives the address to C code.
+fn gone_through(program: &Program) -> BTreeSet<MapId> {
+    let mut maps = BTreeSet::new();
+    for body in &program.bodies {
+        walk::body(body, &mut |expression| {
+            if let ExprKind::MapLen(map) | ExprKind::MapAddress(map) = &expression.kind {
+                maps.insert(*map);
+            }
+        });
+        walk::statements(&body.statements, &mut |node| {
+            if let walk::Node::Statement(Stmt { kind: StmtKind::ForMap { map, .. }, .. }) = node {
+                maps.insert(*map);
+            }
+        });
+    }
+    maps
+}
+
 /// Bytes of a row of a keyless aggregation: rows of two CPUs share no cache line.
 pub fn row_size(map: &Map) -> u32 {
     match map.contents {
@@ -202,6 +227,7 @@ impl<'a, 'c> Unit<'a, 'c> {
             division: DIVISIONS[0],
             traffic: Traffic::of(program),
             state,
+            gone_through: gone_through(program),
             scratch: 0,
             operands: operand_tables(program),
             needs: IndexSet::new(),
@@ -288,8 +314,13 @@ impl<'a, 'c> Unit<'a, 'c> {
 
     /// The eBPF map behind a user's map.
     pub fn user_map(&mut self, id: MapId, location: Location) -> Result<Ptr<'c>> {
+        let definition = self.definition(id, location)?;
+        let symbol = map_symbol(&self.program.maps[id.index()]);
+        Ok(self.map(&symbol, || definition))
+    }
+
+    fn definition(&mut self, id: MapId, location: Location) -> Result<Definition> {
         let map = &self.program.maps[id.index()];
-        let symbol = map_symbol(map);
         let definition = match map.storage {
             MapStorage::Global => {
                 return Err(CodegenError::Unsupported {
@@ -317,6 +348,22 @@ impl<'a, 'c> Unit<'a, 'c> {
                 Definition { kind, max_entries, key, value }
             }
         };
+        Ok(definition)
+    }
+
+    /// Whether entries of a map with short keys are in a map of their own. Not when a program goes through all
+    /// entries: it would go through two maps.
+    pub fn has_short_keys(&self, id: MapId) -> bool {
+        let map = &self.program.maps[id.index()];
+        let long = matches!(map.key, Some(Type::Str(size)) if size > SHORT_KEY);
+        long && matches!(map.storage, MapStorage::Hash { .. }) && !self.gone_through.contains(&id)
+    }
+
+    /// The eBPF map of the entries with short keys.
+    pub fn short_map(&mut self, id: MapId, location: Location) -> Result<Ptr<'c>> {
+        let mut definition = self.definition(id, location)?;
+        definition.key = Some(ValueType::Str { size: SHORT_KEY });
+        let symbol = short_symbol(&self.program.maps[id.index()]);
         Ok(self.map(&symbol, || definition))
     }
 

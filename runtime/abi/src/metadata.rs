@@ -13,6 +13,11 @@ use crate::value::ValueType;
 
 /// ELF symbol of the scratch map, see [`Scratch`].
 pub const SCRATCH_MAP: &str = "scratch";
+/// ELF symbol of the map of one program through which short programs jump to the whole one. Each loaded program has a
+/// map of its own in its place.
+pub const REST_MAP: &str = "rest";
+/// Bytes of a short key; see [`Storage::Hash`].
+pub const SHORT_KEY: u32 = 64;
 /// ELF section, and so map, of the global state, see [`Globals`].
 pub const GLOBALS_SECTION: &str = ".bss";
 /// What the names of the structures begin with that stand for the records of tracepoints. No kernel has types of these
@@ -177,6 +182,10 @@ pub struct Program {
     /// Whether the program filters on the target process by itself (kinds for which the kernel
     /// has no filter).
     pub filters_pid: bool,
+    /// ELF symbol of the whole program, when this one is a short form for the usual case: it jumps there by
+    /// [`REST_MAP`] when the case is another. Both attach in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<String>,
 }
 
 /// How a program learns its probe number.
@@ -528,6 +537,10 @@ pub enum Storage {
         per_cpu: bool,
         /// Most entries.
         max_entries: u32,
+        /// ELF symbol of the map of the same kind that has the entries whose key, a text, is shorter than
+        /// [`SHORT_KEY`]` - 1` bytes: hashing is most of what a key costs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        short: Option<String>,
     },
 }
 

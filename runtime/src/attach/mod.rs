@@ -101,11 +101,9 @@ impl<'a> Attacher<'a> {
         let definition = &self.metadata.programs[program];
         let attach = self.preferred(&probes);
         let loaded = match self.loader.load(definition, &image, attach) {
-            Ok(fd) => Loaded { fd, attach },
+            Ok(loaded) => loaded,
             // Only a refused program can be meant by that; it is loaded without, and then explained.
-            Err(_) if attach.is_some() => {
-                Loaded { fd: self.loader.load(definition, &image, None)?, attach: None }
-            }
+            Err(_) if attach.is_some() => self.loader.load(definition, &image, None)?,
             Err(error) => return Err(error),
         };
         Ok(Job { program, image, probes, operands, loaded })
@@ -151,7 +149,7 @@ impl<'a> Attacher<'a> {
         if job.loaded.attach.is_some() {
             let definition = &self.metadata.programs[job.program];
             match self.loader.load(definition, &job.image, None) {
-                Ok(fd) => job.loaded = Loaded { fd, attach: None },
+                Ok(loaded) => job.loaded = loaded,
                 Err(error) => return vec![error.into()],
             }
         }

@@ -13,6 +13,8 @@ pub struct Context<'m> {
     pub names: Names<'m>,
     /// Follows text that was cut.
     pub trailer: &'m [u8],
+    /// For text on its way to somewhere else, kept for its capacity.
+    pub spare: Vec<u8>,
     formats: Vec<TimeFormat>,
     flags: Option<AllocationFlags>,
     calendar: Calendar,
@@ -26,6 +28,7 @@ impl<'m> Context<'m> {
         Self {
             names,
             trailer: &metadata.config.str_trunc_trailer,
+            spare: Vec::new(),
             formats: metadata.strftime.iter().map(|format| TimeFormat::parse(format)).collect(),
             flags: None,
             calendar: Calendar::default(),

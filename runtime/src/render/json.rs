@@ -49,9 +49,11 @@ pub fn value(out: &mut Vec<u8>, context: &mut Context<'_>, value: &Value<'_>) {
         | Value::CgroupPath(..)
         | Value::ProbeName(_)
         | Value::ProbeFunction(_) => {
-            let mut shown = Vec::new();
+            let mut shown = std::mem::take(&mut context.spare);
+            shown.clear();
             text::value(&mut shown, context, value);
             string(out, &shown);
+            context.spare = shown;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Values as text.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::context::Context;
@@ -105,16 +106,16 @@ pub fn escaped(out: &mut Vec<u8>, byte: u8) {
 fn inet(out: &mut Vec<u8>, family: u32, address: &[u8; 16]) {
     const AF_INET: u32 = libc::AF_INET as u32;
     const AF_INET6: u32 = libc::AF_INET6 as u32;
-    let text = match (family, address) {
-        (AF_INET, [a, b, c, d, ..]) => Ipv4Addr::new(*a, *b, *c, *d).to_string(),
+    // Writing to a vector cannot fail.
+    let _ = match (family, address) {
+        (AF_INET, [a, b, c, d, ..]) => write!(out, "{}", Ipv4Addr::new(*a, *b, *c, *d)),
         // The C library also writes the old IPv4-compatible addresses in dotted form.
         (AF_INET6, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]) if (*a, *b) != (0, 0) => {
-            format!("::{}", Ipv4Addr::new(*a, *b, *c, *d))
+            write!(out, "::{}", Ipv4Addr::new(*a, *b, *c, *d))
         }
-        (AF_INET6, address) => Ipv6Addr::from(*address).to_string(),
-        _ => String::new(),
+        (AF_INET6, address) => write!(out, "{}", Ipv6Addr::from(*address)),
+        _ => Ok(()),
     };
-    out.extend_from_slice(text.as_bytes());
 }
 
 fn mac(out: &mut Vec<u8>, address: &[u8; 6]) {

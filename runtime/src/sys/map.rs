@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya_obj::generated::bpf_map_type::{
     BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH,
+    BPF_MAP_TYPE_PROG_ARRAY,
 };
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_map_info};
 
@@ -60,6 +61,15 @@ impl Map {
         let rows =
             if PER_CPU.contains(&spec.kind) { (size.next_multiple_of(8), possible_cpus) } else { (size, 1) };
         Ok(Self { fd, key_size: spec.key_size as usize, rows })
+    }
+
+    /// A map of one program, to which others jump.
+    pub fn of_program(program: BorrowedFd<'_>) -> io::Result<Self> {
+        let kind = BPF_MAP_TYPE_PROG_ARRAY as u32;
+        let spec = MapSpec { kind, key_size: 4, value_size: 4, max_entries: 1, flags: 0, name: "rest" };
+        let map = Self::create(&spec, 1)?;
+        map.update(&0u32.to_ne_bytes(), &program.as_raw_fd().to_ne_bytes(), 0)?;
+        Ok(map)
     }
 
     /// Bytes of a key.

@@ -3,6 +3,8 @@
 //! Functions are thin: they take and return plain data and owned descriptors, and give back the kernel's
 //! error as an [`std::io::Error`]. What a failure means to the user is decided by the callers.
 
+#[cfg(test)]
+pub mod allocations;
 pub mod bpf;
 pub mod image;
 pub mod machine;

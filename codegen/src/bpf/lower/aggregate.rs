@@ -201,13 +201,11 @@ impl<'c> Lower<'_, '_, 'c> {
     /// verifier looks, so the loop is bounded.
     fn each_row(
         &mut self,
-        map: MapId,
-        key: Option<Ptr<'c>>,
+        (table, key): (Ptr<'c>, Option<Ptr<'c>>),
         location: Location,
         visit: impl FnOnce(&mut Self, Ptr<'c>),
     ) -> Result<()> {
         let ir = self.ir;
-        let table = self.unit.user_map(map, location)?;
         let cpu = ir.alloca(self.function, 8, "cpu");
         ir.store(cpu, ir.i64(0), 8);
         let cpus = self.int_constant(IntSource::PossibleCpus);
@@ -251,7 +249,8 @@ impl<'c> Lower<'_, '_, 'c> {
             return self.unsupported(location, "the map holds plain values");
         };
         let size = kind.size();
-        self.each_row(map, None, location, |lower, row| lower.zero(Spot::aligned(row), size))
+        let table = self.unit.user_map(map, location)?;
+        self.each_row((table, None), location, |lower, row| lower.zero(Spot::aligned(row), size))
     }
 
     /// The integer that combines all CPUs.
@@ -269,12 +268,15 @@ impl<'c> Lower<'_, '_, 'c> {
         let (first, second) = (ir.alloca(self.function, 8, "first"), ir.alloca(self.function, 8, "second"));
         ir.store(first, ir.i64(0), 8);
         ir.store(second, ir.i64(0), 8);
-        let key = match self.unit.program.maps[map.index()].storage {
-            MapStorage::Hash { .. } => Some(self.key(map, key, location)?),
-            MapStorage::CpuRows | MapStorage::Global => None,
+        let place = match self.unit.program.maps[map.index()].storage {
+            MapStorage::Hash { .. } => {
+                let (table, key) = self.place_of_key(map, key, location)?;
+                (table, Some(key))
+            }
+            MapStorage::CpuRows | MapStorage::Global => (self.unit.user_map(map, location)?, None),
         };
         let extreme = matches!(kind, Aggregation::Min { .. } | Aggregation::Max { .. });
-        self.each_row(map, key, location, |_, row| {
+        self.each_row(place, location, |_, row| {
             let add = |to: Ptr<'c>, from: Ptr<'c>| {
                 ir.store(to, ir.add(ir.load(64, to, 8), ir.load(64, from, 8)), 8);
             };

@@ -196,7 +196,7 @@ impl<'c> Lower<'_, '_, 'c> {
         }
     }
 
-    fn fill_literal(&mut self, text: &[u8], to: Spot<'c>, ty: &Type, how: Fill) {
+    pub(super) fn fill_literal(&mut self, text: &[u8], to: Spot<'c>, ty: &Type, how: Fill) {
         let ir = self.ir;
         let (size, mut bytes) = match ty {
             Type::Str(size) => (*size as usize, text[..text.len().min(*size as usize - 1)].to_vec()),
@@ -294,7 +294,8 @@ impl<'c> Lower<'_, '_, 'c> {
         let ir = self.ir;
         let size = self.size_of(&at.ty, at.location)?;
         let address = self.scalar(address)?;
-        let most = self.bounded(length, size)?;
+        let wanted = length.map(|length| self.scalar(length)).transpose()?;
+        let most = self.bounded(wanted, size);
         if how == Fill::Whole {
             self.zero(to, size);
         } else if length.is_some() {
@@ -320,7 +321,8 @@ impl<'c> Lower<'_, '_, 'c> {
             return self.unsupported(at.location, "buf() gives a buffer");
         };
         let address = self.scalar(address)?;
-        let most = self.bounded(length, size)?;
+        let wanted = length.map(|length| self.scalar(length)).transpose()?;
+        let most = self.bounded(wanted, size);
         let bytes = to.offset(ir, 4);
         if how == Fill::Whole {
             self.zero(bytes, size);
@@ -333,16 +335,15 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     /// A length cut to a capacity, so that the verifier knows its bound.
-    fn bounded(&mut self, length: Option<&Expr>, capacity: u32) -> Result<Int<'c>> {
+    pub(super) fn bounded(&self, wanted: Option<Int<'c>>, capacity: u32) -> Int<'c> {
         let ir = self.ir;
         let most = ir.i64(capacity.into());
-        let Some(length) = length else { return Ok(most) };
-        let wanted = self.scalar(length)?;
+        let Some(wanted) = wanted else { return most };
         if let Some(constant) = wanted.get_zero_extended_constant() {
-            return Ok(ir.i64(constant.min(capacity.into())));
+            return ir.i64(constant.min(capacity.into()));
         }
         let wanted = ir.opaque(wanted);
-        Ok(ir.select(ir.compare(Compare::ULT, wanted, most), wanted, most))
+        ir.select(ir.compare(Compare::ULT, wanted, most), wanted, most)
     }
 
     fn fill_inet(&mut self, to: Spot<'c>, family: Option<&Expr>, address: &Expr) -> Result<()> {
@@ -370,7 +371,7 @@ impl<'c> Lower<'_, '_, 'c> {
 }
 
 /// The helper that reads a text.
-fn text_helper(reach: Reach) -> Helper {
+pub(super) fn text_helper(reach: Reach) -> Helper {
     match reach {
         Reach::User => Helper::ProbeReadUserStr,
         Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernelStr,

@@ -30,24 +30,6 @@ impl<'c> Lower<'_, '_, 'c> {
         }
     }
 
-    /// A map's key in memory, all bytes defined.
-    pub(super) fn key(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<Ptr<'c>> {
-        match key {
-            None => {
-                let name = self.unit.program.maps[map.index()].name.display().into_owned();
-                self.unsupported(location, &format!("{name} has keys"))
-            }
-            Some(key) if key.ty.is_scalar() => {
-                let layout = self.layout(&key.ty, key.location)?;
-                let value = self.scalar(key)?;
-                let memory = self.temporary(layout.size());
-                self.store(Spot::aligned(memory), value, &layout);
-                Ok(memory)
-            }
-            Some(key) => self.memory(key),
-        }
-    }
-
     /// The storage of a map in the global state: addresses of value and mark.
     fn global(&mut self, map: MapId) -> Option<(Ptr<'c>, Ptr<'c>)> {
         let (value, present) = self.unit.state.scalar(map)?;
@@ -75,8 +57,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ir.store(present, ir.i64(1), 8);
             return Ok(());
         }
-        let key = self.key(map, key, location)?;
-        self.forget_reads();
+        let (table, key) = self.place_of_key(map, key, location)?;
         let memory = if value.ty.is_scalar() {
             let number = self.scalar(value)?;
             let memory = self.temporary(layout.size());
@@ -85,7 +66,7 @@ impl<'c> Lower<'_, '_, 'c> {
         } else {
             self.memory(value)?
         };
-        let table = self.unit.user_map(map, location)?;
+        self.forget_reads();
         self.checked(
             Helper::MapUpdateElem,
             &[table.into(), key.into(), memory.into(), ir.i64(BPF_ANY).into()],
@@ -119,10 +100,16 @@ impl<'c> Lower<'_, '_, 'c> {
         change: impl FnOnce(&mut Self, Ptr<'c>) -> Result<()>,
     ) -> Result<()> {
         let ir = self.ir;
-        let key = self.key(map, key, location)?;
-        let table = self.unit.user_map(map, location)?;
+        let (table, key) = self.place_of_key(map, key, location)?;
         self.forget_reads();
         let first = self.lookup(table, key);
+        if let Some(rest) = self.rest {
+            self.unless_unusual(rest, ir.is_null(first));
+            let known = self.known.enter();
+            change(self, first)?;
+            self.known.leave(known);
+            return Ok(());
+        }
         let (missing, found, done) = (self.open("missing"), self.open("found"), self.open("changed"));
         let from = ir.here();
         ir.branch(ir.is_null(first), missing, found, Likely::No);
@@ -272,8 +259,7 @@ impl<'c> Lower<'_, '_, 'c> {
     }
 
     fn find(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<Ptr<'c>> {
-        let key = self.key(map, key, location)?;
-        let table = self.unit.user_map(map, location)?;
+        let (table, key) = self.place_of_key(map, key, location)?;
         Ok(self.lookup(table, key))
     }
 
@@ -325,8 +311,7 @@ impl<'c> Lower<'_, '_, 'c> {
         if self.unit.program.maps[map.index()].storage == MapStorage::CpuRows {
             return self.clear_rows(map, location);
         }
-        let key = self.key(map, key, location)?;
-        let table = self.unit.user_map(map, location)?;
+        let (table, key) = self.place_of_key(map, key, location)?;
         self.forget_reads();
         self.checked(Helper::MapDeleteElem, &[table.into(), key.into()], location)
     }
@@ -348,8 +333,7 @@ impl<'c> Lower<'_, '_, 'c> {
             self.clear_rows(map, location)?;
             return Ok(ir.i64(1));
         }
-        let key = self.key(map, key, location)?;
-        let table = self.unit.user_map(map, location)?;
+        let (table, key) = self.place_of_key(map, key, location)?;
         self.forget_reads();
         let failed = self.helper(Helper::MapDeleteElem, &[table.into(), key.into()]);
         Ok(ir.zext(ir.eq(failed, ir.i64(0))))

@@ -11,6 +11,7 @@ mod constants;
 mod event;
 mod fill;
 mod frame;
+mod key;
 mod loops;
 mod map;
 mod operand;
@@ -21,6 +22,7 @@ mod scalar;
 mod scratch;
 mod send;
 mod series;
+mod split;
 mod stack;
 mod statement;
 mod text;
@@ -43,6 +45,8 @@ use crate::llvm::ir::{Ir, Likely};
 use crate::llvm::{Block, Function, Int, Ptr};
 use event::{Known, Uses, note_use};
 use frame::{Frame, Piece};
+use split::Form;
+pub use split::{is_split, rest_symbol, write};
 
 /// Whether bytes after the end of a text matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +85,9 @@ pub struct Lower<'u, 'a, 'c> {
     frame: Frame<'c>,
     variables: Vec<Option<Home<'c>>>,
     known: Known<'c>,
+    /// Where a short program goes that meets another case than the usual one, as long as it has done nothing that
+    /// can be seen.
+    rest: Option<Block<'c>>,
     /// Writes to maps so far, in the order of the text.
     writes: u32,
     uses: Uses,
@@ -132,7 +139,7 @@ pub fn filters_pid(body: &Body) -> bool {
 
 impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
     /// Writes the program of a body.
-    pub fn program(unit: &'u mut Unit<'a, 'c>, body: &'a Body, symbol: &str) -> Result<()> {
+    fn program(unit: &'u mut Unit<'a, 'c>, body: &'a Body, symbol: &str, form: Form) -> Result<()> {
         let (ir, debug) = (unit.ir, unit.debug);
         let pointer = unit.context.ptr_type(Default::default());
         let signature = unit.context.i32_type().fn_type(&[pointer.into()], false);
@@ -155,6 +162,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             frame: Frame::default(),
             variables: vec![None; body.variables.len()],
             known: Known::default(),
+            rest: None,
             writes: 0,
             uses: Uses::new(),
             identity: identity(body),
@@ -164,12 +172,12 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             inner_slot: None,
             unit,
         };
-        lower.write()
+        lower.write(form)
     }
 
     /// The whole program: filter, predicate, statements, with room for two claims of scratch
     /// memory, of which at most one is used.
-    fn write(&mut self) -> Result<()> {
+    fn write(&mut self, form: Form) -> Result<()> {
         walk::body(self.body, &mut |expression| note_use(expression, &mut self.uses));
         let (ir, leave) = (self.ir, self.exit);
         let early = self.open("early");
@@ -200,11 +208,13 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             let place = self.piece(home);
             ir.store(place, ir.i64(0), 8);
         }
+        let rest = (form == Form::Short).then(|| self.open("rest"));
+        self.rest = rest;
         self.main()?;
         self.jump(done);
         ir.at_end(done);
         let result = body.result.map(|result| self.take_result(result)).transpose()?;
-        self.finish(&Ends { early, start, late, main, skip, done, leave }, needed_by_predicate, result);
+        self.finish(&Ends { early, start, late, main, skip, done, leave, rest }, needed_by_predicate, result);
         Ok(())
     }
 
@@ -232,6 +242,11 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             self.release();
         }
         ir.jump(ends.leave);
+        if let Some(rest) = ends.rest {
+            ir.at_end(rest);
+            self.leave_for_rest();
+            ir.jump(ends.leave);
+        }
         ir.at_end(ends.skip);
         ir.jump(if needed_by_predicate { ends.done } else { ends.leave });
         ir.at_end(ends.leave);
@@ -378,4 +393,5 @@ struct Ends<'c> {
     skip: Block<'c>,
     done: Block<'c>,
     leave: Block<'c>,
+    rest: Option<Block<'c>>,
 }

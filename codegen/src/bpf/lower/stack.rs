@@ -33,8 +33,7 @@ impl<'c> Lower<'_, '_, 'c> {
             _ => return self.unsupported(at.location, "a stack has a type of its own"),
         };
         let mark = self.frame.mark();
-        let bytes = shape.limit * 8;
-        let frames = self.temporary(bytes);
+        let (bytes, frames) = self.room_for_frames(shape.limit);
         if matches!(self.body.context, Context::TestRun | Context::RawTracepoint(_)) {
             // Before Linux 6.3 the verifier wants this buffer to be initialised in raw tracepoint
             // programs, though the helper only writes to it.
@@ -43,6 +42,12 @@ impl<'c> Lower<'_, '_, 'c> {
         let flags = ir.i64(if user { BPF_F_USER_STACK } else { 0 });
         let arguments = [self.context.into(), frames.into(), ir.i64(bytes.into()).into(), flags.into()];
         let got = self.helper(Helper::GetStack, &arguments);
+        if let Some(rest) = self.rest {
+            // No frame, or perhaps more than there is room for. A failure is a huge number.
+            let last = ir.i64(u64::from(bytes) - 8);
+            let unusual = ir.compare(Compare::UGE, ir.sub(got, ir.i64(1)), last);
+            self.unless_unusual(rest, unusual);
+        }
         // A failed walk is a stack without frames.
         let failed = ir.compare(Compare::SLT, got, ir.i64(0));
         let used = ir.select(failed, ir.i64(0), got);
@@ -64,6 +69,15 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         self.frame.reset(&mark);
         Ok(())
+    }
+
+    /// Memory for the frames of a stack, and its bytes. A short program has room for few, on its own stack.
+    fn room_for_frames(&mut self, limit: u32) -> (u32, Ptr<'c>) {
+        if self.rest.is_none() {
+            return (limit * 8, self.temporary(limit * 8));
+        }
+        let bytes = limit.min(self.unit.division.frames) * 8;
+        (bytes, self.ir.alloca(self.function, bytes, "frames"))
     }
 
     /// Mixes the used bytes of the frames into 64 bits. The loop ends at the constant limit too, or the verifier
@@ -109,6 +123,10 @@ impl<'c> Lower<'_, '_, 'c> {
         // follow every length of stack through the rest of the program.
         let location = at.location;
         let known = self.lookup(store, key);
+        if let Some(rest) = self.rest {
+            self.unless_unusual(rest, ir.is_null(known));
+            return Ok(());
+        }
         self.when(ir.is_null(known), Likely::No, |lower| {
             let arguments = [store.into(), key.into(), frames.into(), ir.i64(BPF_NOEXIST).into()];
             let failed = lower.helper(Helper::MapUpdateElem, &arguments);

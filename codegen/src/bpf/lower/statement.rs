@@ -15,7 +15,11 @@ impl Lower<'_, '_, '_> {
     pub(super) fn main(&mut self) -> Result<()> {
         let body = self.body;
         self.clear_first_values(&body.statements, &[])?;
-        self.statements(&body.statements)
+        let (first, others) = body.statements.split_at(body.statements.len().min(1));
+        self.statements(first)?;
+        // What was done now must not be done again.
+        self.rest = None;
+        self.statements(others)
     }
 
     /// Sets variables to zero that may be read before they are set.

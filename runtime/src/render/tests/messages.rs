@@ -93,6 +93,7 @@ fn losses_are_summed_by_probe() {
         tracepoint: None,
         operands: None,
         filters_pid: false,
+        rest: None,
     };
     let mut metadata = metadata();
     metadata.programs =

@@ -1,6 +1,7 @@
 //! The renderer as a whole. Expected texts were recorded from the reference implementation: the names of
 //! cases are the rows of that record. Where a case has no row, a comment derives its text.
 
+mod allocations;
 mod maps;
 mod messages;
 mod printf;
