@@ -10,8 +10,11 @@ fn argument(number: u32) -> btaot_semantic::program::Expr {
     event(EventValue::Argument(number))
 }
 
+/// Programs with their numbers of instructions.
+type Counts = Vec<(String, usize)>;
+
 /// Whole programs and their short forms.
-fn split(counts: Vec<(String, usize)>) -> (Vec<(String, usize)>, Vec<(String, usize)>) {
+fn split(counts: Counts) -> (Counts, Counts) {
     counts.into_iter().partition(|(name, _)| name.ends_with("_rest"))
 }
 
