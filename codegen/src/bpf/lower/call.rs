@@ -46,6 +46,8 @@ impl<'c> Lower<'_, '_, 'c> {
         let Some(callee) = self.unit.module.get_function(&imported::symbol(&name)) else {
             return self.unsupported(at.location, &format!("the imported C code does not define `{name}`"));
         };
+        // It may have the address of any map.
+        self.forget_reads();
         let Some(value) = ir.call(callee, &values) else {
             let what = format!("`{name}` takes or gives what the language has no values of");
             return self.unsupported(at.location, &what);

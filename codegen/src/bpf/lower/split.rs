@@ -32,7 +32,7 @@ pub fn rest_symbol(body: &Body) -> String {
 
 /// Whether a body is written in both forms.
 pub fn is_split(unit: &Unit, body: &Body) -> bool {
-    unit.division.frames > 0 && can_start_anew(body) && has_usual_case(unit, body)
+    unit.division.frames > 0 && can_start_anew(body) && has_usual_case(unit, body) && !has_functions(body)
 }
 
 /// Writes the programs of a body.
@@ -70,6 +70,23 @@ fn has_stack(key: &Expr) -> bool {
     found
 }
 
+/// Whether a program may consist of several functions: old kernels do not let such programs jump to others.
+fn has_functions(body: &Body) -> bool {
+    let mut found = false;
+    walk::statements(&body.statements, &mut |node| {
+        found |= match node {
+            walk::Node::Statement(inner) => {
+                matches!(inner.kind, StmtKind::ForMap { .. } | StmtKind::ForRange { .. })
+            }
+            walk::Node::Expression(inner) => {
+                let kind = &inner.kind;
+                matches!(kind, ExprKind::Call { .. } | ExprKind::CallC { .. } | ExprKind::MapLen(_))
+            }
+        };
+    });
+    found
+}
+
 /// Whether what comes before the end of a body's first statement can be done twice.
 fn can_start_anew(body: &Body) -> bool {
     let Some(first) = body.statements.first() else { return false };
@@ -94,6 +111,7 @@ fn leaves_no_trace(expression: &Expr) -> bool {
             | ExprKind::DeleteKey { .. }
             | ExprKind::Block { .. }
             | ExprKind::Call { .. }
+            | ExprKind::CallC { .. }
     )
 }
 
