@@ -43,14 +43,17 @@ impl<'c> Lower<'_, '_, 'c> {
         let arguments = [self.context.into(), frames.into(), ir.i64(bytes.into()).into(), flags.into()];
         let got = self.helper(Helper::GetStack, &arguments);
         if let Some(rest) = self.rest {
-            // No frame, or perhaps more than there is room for. A failure is a huge number.
-            let last = ir.i64(u64::from(bytes) - 8);
-            let unusual = ir.compare(Compare::UGE, ir.sub(got, ir.i64(1)), last);
-            self.unless_unusual(rest, unusual);
+            // Perhaps more frames than there is room for. A failure is a huge number. The verifier follows the comparison
+            // only if it is made with the number itself.
+            let most = ir.i64(u64::from(bytes) - 8);
+            self.unless_unusual(rest, ir.compare(Compare::UGT, got, most));
         }
-        // A failed walk is a stack without frames.
-        let failed = ir.compare(Compare::SLT, got, ir.i64(0));
-        let used = ir.select(failed, ir.i64(0), got);
+        let used = match self.rest {
+            // LLVM must not rely on that comparison for the loop below: old verifiers do not.
+            Some(_) => ir.opaque(got),
+            // A failed walk is a stack without frames.
+            None => ir.select(ir.compare(Compare::SLT, got, ir.i64(0)), ir.i64(0), got),
+        };
         // The loop below teaches the verifier the number of bytes wherever it leaves it. That must
         // not reach the number of frames, or the rest of the program is verified for each of them.
         let count = ir.opaque(ir.shr(used, ir.i64(3)));
