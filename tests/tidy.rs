@@ -2,6 +2,7 @@
 //!
 //! They read the sources and the dependency graph; none needs the compiler to work.
 
+mod coverage;
 mod crates;
 mod lexer;
 mod sources;
@@ -12,7 +13,7 @@ use libtest_mimic::Trial;
 /// A test per invariant.
 pub fn trials() -> Vec<Trial> {
     type Check = fn() -> Checked;
-    let checks: [(&str, Check); 13] = [
+    let checks: [(&str, Check); 14] = [
         ("shim_has_no_compiler_crate", crates::shim_has_no_compiler_crate),
         ("crates_depend_in_one_direction", crates::depend_in_one_direction),
         ("every_crate_uses_the_workspace_lints", crates::use_the_workspace_lints),
@@ -25,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         ("names_are_compared_in_the_vocabulary_only", sources::names_stay_in_the_vocabulary),
         ("nothing_of_this_machine_is_in_the_repository", sources::no_machine_traces),
         ("lexer_blanks_comments_and_literals", lexer::blanks_only_comments_and_literals),
+        ("every_row_of_the_vocabulary_is_exercised", coverage::every_row_is_exercised),
         ("architecture_page_is_short", sources::architecture_page_is_short),
     ];
     let trial = |(name, check): (&str, Check)| policy::trial(format!("tidy::{name}"), [], check);

@@ -295,7 +295,8 @@ impl<'m> Renderer<'m> {
         let site =
             self.metadata.sites.get(id.index()).ok_or(RenderError::Unknown { what: "site", id: id.0 })?;
         let result = match header.kind {
-            EventKind::HelperError => decode::long(record, Header::SIZE as usize) as i64,
+            // Errors are ints to the kernel, and until 6.3 it left the upper half of some to chance.
+            EventKind::HelperError => i64::from(decode::long(record, Header::SIZE as usize) as i32),
             _ => 0,
         };
         let fault = faults::report(self.metadata, site, result, self.source);

@@ -18,6 +18,9 @@ use crate::llvm::{Int, Ptr};
 const AF_INET: u64 = 2;
 const AF_INET6: u64 = 10;
 
+/// Capacity of texts unless the settings say another.
+const USUAL_STRLEN: u32 = 1024;
+
 impl<'c> Lower<'_, '_, 'c> {
     /// The value in memory of the program: where it already is, or a temporary copy.
     pub(super) fn memory(&mut self, expression: &Expr) -> Result<Ptr<'c>> {
@@ -302,9 +305,27 @@ impl<'c> Lower<'_, '_, 'c> {
             // A length of 0 makes the helper write nothing.
             ir.store(to.pointer, ir.trunc(ir.i64(0), 8), 1);
         }
-        let helper = text_helper(self.reach(space));
-        self.helper(helper, &[to.pointer.into(), most.into(), address.into()]);
+        let reach = self.reach(space);
+        let read = self.helper(text_helper(reach), &[to.pointer.into(), most.into(), address.into()]);
+        if length.is_none() && self.has_trailer(size) {
+            // A text without room for its end is shown as cut: its last byte takes the place of the end.
+            let full = ir.eq(read, ir.i64(size.into()));
+            self.when(full, Likely::No, |lower| {
+                let last = u64::from(size) - 1;
+                let helper =
+                    if reach == Reach::User { Helper::ProbeReadUser } else { Helper::ProbeReadKernel };
+                let from = ir.add(address, ir.i64(last));
+                lower.helper(helper, &[ir.offset(to.pointer, last).into(), ir.i64(1).into(), from.into()]);
+                Ok(())
+            })?;
+        }
         Ok(())
+    }
+
+    /// Whether texts of this capacity show that they were cut: those that a setting made shorter than usual.
+    fn has_trailer(&self, size: u32) -> bool {
+        let config = &self.unit.program.config;
+        size == config.max_strlen && size < USUAL_STRLEN && !config.str_trunc_trailer.is_empty()
     }
 
     /// `buf()`: a length word, then the bytes.
