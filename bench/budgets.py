@@ -190,7 +190,7 @@ def measure_reader(table, options, folder):
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=30)[1].decode()
         with open(output) as file:
-            shown = sum(1 for _ in file)
+            shown = sum(line.endswith(" target\n") for line in file)
         lost = sum(int(count) for count in re.findall(r"Lost (\d+) events", rest))
         if shown + lost != events:
             sys.exit("of %d events %d were shown and %d reported as lost:\n%s" % (events, shown, lost, rest))

@@ -28,6 +28,11 @@ pub fn trials() -> Vec<Trial> {
             &[Need::Program("unshare")],
             kernel_without_types_is_one_clear_line,
         ),
+        (
+            "types_of_the_kernel_are_opened_only_where_needed",
+            &[Need::Program("unshare")],
+            types_of_the_kernel_are_opened_only_where_needed,
+        ),
         ("verbose_tells_of_programs_and_maps", &[], verbose_tells_of_programs_and_maps),
         ("closed_output_ends_the_tool", &[], closed_output_ends_the_tool),
     ];
@@ -177,6 +182,19 @@ fn kernel_without_types_is_one_clear_line(folder: &Path) -> Checked {
         return Err("it runs without types".into());
     }
     expect_line(&finished, "BTF")
+}
+
+/// A tool that reads no kernel structure does not open the kernel's types: whoever opened this pipe would wait for ever.
+fn types_of_the_kernel_are_opened_only_where_needed(folder: &Path) -> Checked {
+    let hide =
+        "mount -t tmpfs tmpfs /sys/kernel/btf && mkfifo /sys/kernel/btf/vmlinux && exec timeout 5 \"$0\"";
+    for (program, expected) in [("1", 0), ("curtask->tgid > 0", 124)] {
+        let program = format!("BEGIN {{ @[comm] = count(); printf(\"%d\\n\", {program}); exit(); }}");
+        let tool = compile_text(&program, folder, "tool")?;
+        process::run(Command::new("unshare").args(["-m", "sh", "-c", hide]).arg(&tool))?
+            .expect_code(expected)?;
+    }
+    Ok(())
 }
 
 fn verbose_tells_of_programs_and_maps(folder: &Path) -> Checked {
