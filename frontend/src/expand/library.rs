@@ -27,13 +27,31 @@ struct File {
     name: &'static str,
     /// What it defines.
     macros: &'static [&'static str],
+    /// Whether these mean something without parentheses. A bare name may then be all there is in a script.
+    bare: bool,
     /// Its content.
     text: &'static str,
 }
 
-const FILES: [File; 2] = [
-    File { name: "stdlib/control.bt", macros: &["assert"], text: include_str!("../../stdlib/control.bt") },
-    File { name: "stdlib/test.bt", macros: &["__always_true"], text: include_str!("../../stdlib/test.bt") },
+const FILES: [File; 3] = [
+    File {
+        name: "stdlib/control.bt",
+        macros: &["assert"],
+        bare: false,
+        text: include_str!("../../stdlib/control.bt"),
+    },
+    File {
+        name: "stdlib/task.bt",
+        macros: &["comm"],
+        bare: false,
+        text: include_str!("../../stdlib/task.bt"),
+    },
+    File {
+        name: "stdlib/test.bt",
+        macros: &["__always_true"],
+        bare: true,
+        text: include_str!("../../stdlib/test.bt"),
+    },
 ];
 
 /// Whether an import means the standard library.
@@ -48,7 +66,8 @@ pub(super) fn macros(sources: &mut Sources) -> Result<Vec<Macro>, Vec<Diagnostic
     let mut macros = Vec::new();
     loop {
         let occurs = |file: &&File| {
-            file.macros.iter().any(|name| sources.iter().any(|source| source.text().contains(name)))
+            let named = |text: &str| file.macros.iter().any(|name| uses(text, name, file.bare));
+            sources.iter().any(|source| named(source.text()))
         };
         let (needed, others): (Vec<&File>, Vec<&File>) = waiting.into_iter().partition(|file| occurs(file));
         if needed.is_empty() {
@@ -60,6 +79,12 @@ pub(super) fn macros(sources: &mut Sources) -> Result<Vec<Macro>, Vec<Diagnostic
         }
         waiting = others;
     }
+}
+
+/// Whether a text has a name, and arguments behind it where the name alone means something else.
+fn uses(text: &str, name: &str, bare: bool) -> bool {
+    let mut behind = text.match_indices(name).map(|(at, _)| text[at + name.len()..].trim_start());
+    behind.any(|rest| bare || rest.starts_with('('))
 }
 
 #[cfg(test)]

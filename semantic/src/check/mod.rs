@@ -354,6 +354,14 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Notes a construct that is right, but that is left out on purpose, and what to do instead.
+    fn never(&mut self, span: Span, message: &str, hint: &str) {
+        if self.last {
+            let at = self.define.unwrap_or(span);
+            self.later.push(Diagnostic::error(Code::NotSupportedYet, at, message).with_hint(hint));
+        }
+    }
+
     /// Stands for a value of a type that no code is made for.
     fn placeholder(&self, ty: Ty, span: Span) -> Value {
         Value::new(ty, ExprKind::Int(0), self.location(span))
