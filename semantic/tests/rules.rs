@@ -17,7 +17,8 @@ const WAKEUP: &str = "name: sched_wakeup\nID: 2\nformat:\n\
     \tfield:int prev_pid;\toffset:12;\tsize:4;\tsigned:1;\n\
     \tfield:int prev_state;\toffset:16;\tsize:4;\tsigned:1;\n";
 const OPEN: &str = "name: sys_enter_open\nID: 3\nformat:\n\
-    \tfield:const char * filename;\toffset:16;\tsize:8;\tsigned:0;\n";
+    \tfield:const char * filename;\toffset:16;\tsize:8;\tsigned:0;\n\
+    \tfield:struct pair both;\toffset:24;\tsize:8;\tsigned:0;\n";
 
 fn analysis(script: &str) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>> {
     let fixture = Fixture::new()
@@ -175,6 +176,8 @@ fn fields_of_several_tracepoints_must_agree() {
     assert!(analysis(&both("prev_pid")).is_ok());
     assert_eq!(refusal(&both("prev_state")).0, Code::ConflictingTypes);
     assert_eq!(refusal(&both("prev_comm")).0, Code::UnknownField);
+    let (code, at) = refusal("tracepoint:syscalls:sys_enter_open { print(args.both); }");
+    assert_eq!((code, at), (Code::UnknownType, "args.both"), "a structure is no number");
     let (code, at) = refusal("tracepoint:sched:sched_switch { print(args.common_type); }");
     assert_eq!((code, at), (Code::UnknownField, "args.common_type"));
 }

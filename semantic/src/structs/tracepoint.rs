@@ -149,6 +149,10 @@ impl Catalog<'_> {
         if field.declaration == "bool" && field.size == 1 {
             return Some(Type::Bool);
         }
+        // A structure by value has members of which the event's description says nothing; its size makes it no number.
+        if ["struct ", "union "].iter().any(|keyword| field.declaration.starts_with(keyword)) {
+            return None;
+        }
         let int = Int { size: field.size, signed: field.signed };
         matches!(field.size, 1 | 2 | 4 | 8).then_some(Type::Int(int))
     }
