@@ -140,7 +140,11 @@ fn apply(
                 config.license = license.into();
             }
         }
-        (ConfigKey::ShowDebugInfo, Some(Setting::Boolean(true))) => {}
+        (ConfigKey::ShowDebugInfo, Some(Setting::Boolean(false))) => {}
+        (ConfigKey::ShowDebugInfo, Some(_)) => {
+            let message = format!("`{name}` has no effect: stacks show functions, not files and lines");
+            diagnostics.push(Diagnostic::warning(Code::Deprecated, span, message));
+        }
         (ConfigKey::MaxStrlen, Some(Setting::Integer(size))) => {
             config.max_strlen = in_range(entry, size, 1, u64::from(u32::MAX))?;
         }

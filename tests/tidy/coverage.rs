@@ -20,18 +20,18 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("fexit", "takes a kernel that lets programs trace its functions"),
     ("iter", "takes a kernel that lets programs walk its tasks"),
     ("unstable_dw_ustack", "is about dw_ustack()"),
-    ("show_debug_info", "has an effect only where programs have line tables"),
     ("cpp_demangle", "is a matter of the symbolizer, which has unit tests"),
 ];
 
 /// Settings that only give a warning.
-const WITHOUT_EFFECT: [ConfigKey; 7] = [
+const WITHOUT_EFFECT: [ConfigKey; 8] = [
     ConfigKey::CacheUserSymbols,
     ConfigKey::LazySymbolication,
     ConfigKey::LogSize,
     ConfigKey::MaxBpfProgs,
     ConfigKey::MaxProbes,
     ConfigKey::OnStackLimit,
+    ConfigKey::ShowDebugInfo,
     ConfigKey::UseBlazesym,
 ];
 

@@ -99,7 +99,7 @@ vocabulary! {
             "on_stack_limit", integer(32), false, "Largest value in bytes that lies on the BPF stack.");
         PerfRbPages => row("perf_rb_pages", integer(0), true, "Pages of the event ring; 0 chooses.");
         PrintMapsOnExit => row("print_maps_on_exit", boolean(true), true, "Print the maps at the end.");
-        ShowDebugInfo => row("show_debug_info", boolean(true), true, "Show files and lines in stacks.");
+        ShowDebugInfo => row("show_debug_info", boolean(true), true, "Has no effect: stacks show functions, not files and lines.");
         StackMode => row(
             "stack_mode", ConfigType::Choice(&["bpftrace", "perf", "raw", "build_id"]), false,
             "How stacks print.");
