@@ -76,6 +76,9 @@ pub struct Run {
     /// Print the contents of the maps afterwards
     #[arg(long)]
     pub dump_maps: bool,
+    /// Where get_prandom_u32 starts from; without it, each run gives the same numbers
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Run it so many times and print the time of a run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub repeat: Option<u64>,

@@ -40,6 +40,9 @@ pub fn run(arguments: &Run) -> Result<(), Failure> {
         (object, Some(program))
     };
     let session = Session::new(&object).map_err(|error| Failure::input(path, error))?;
+    if let Some(seed) = arguments.seed {
+        session.seed(seed);
+    }
     let program = match program {
         Some(program) => program,
         None => {

@@ -5,6 +5,7 @@ mod faults;
 mod features;
 mod fuzz;
 mod generator;
+mod helpers;
 mod hostile;
 mod interpreter;
 mod joins;
@@ -24,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         features::trials(),
         outputs::trials(),
         faults::trials(),
+        helpers::trials(),
         hostile::trials(),
         random::trials(),
         joins::trials(),

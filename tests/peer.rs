@@ -26,11 +26,6 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// All records, those that cannot be read left out.
-pub fn all_records() -> Vec<Value> {
-    files().iter().flat_map(|file| parsed(file)).filter_map(|(_, record)| record.ok()).collect()
-}
-
 fn parsed(file: &Path) -> Vec<(usize, serde_json::Result<Value>)> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().enumerate().map(|(index, line)| (index, serde_json::from_str(line))).collect()

@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         ("instruction_is_named_without_lines", &[], instruction_is_named_without_lines),
         ("native_objects_name_their_lines", clang, native_objects_name_their_lines),
         ("helper_is_named", &[], helper_is_named),
+        ("call_of_nothing_is_named", clang, call_of_nothing_is_named),
         ("endless_recursion_is_named", &[], endless_recursion_is_named),
         ("unknown_helpers_are_named", &[], unknown_helpers_are_named),
         ("code_for_other_machines_is_refused", &[], code_for_other_machines_is_refused),
@@ -86,6 +87,14 @@ fn helper_is_named(folder: &Path) -> Checked {
         &code,
         "program `prog`: helper 6 (trace_printk) was given a bad pointer: 0x40 cannot be accessed",
     )
+}
+
+/// `bpf_loop` with a callback that is nowhere.
+fn call_of_nothing_is_named(folder: &Path) -> Checked {
+    let object = compile_bpf("helpers", folder)?;
+    let finished = run(&object, &["--program", "call_nothing"])?;
+    let said = "program `call_nothing`: there is no function at address 0x0 that could be called";
+    expect_message(&finished, &object, said)
 }
 
 /// A function that calls itself, and uses the result so that the call is no jump.

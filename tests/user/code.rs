@@ -2,18 +2,22 @@
 
 use super::{compile, unprivileged};
 use crate::support::policy;
-use crate::support::{Checked, process, text};
+use crate::support::process::{self, Running};
+use crate::support::{Checked, text};
 use btaot_abi::bundle::{self, Bundle, SectionKind};
 use btaot_abi::code::NativeTable;
 use btaot_codegen::bundle::payload_of;
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 pub fn trials() -> Vec<Trial> {
     let mut rows: Vec<(_, _, policy::Check)> = vec![
         ("flipped_instruction", &[][..], flipped_instruction),
         ("probe_of_the_kernel", &[], probe_of_the_kernel),
+        ("endless_program", &[], endless_program),
+        ("random_numbers_differ", &[], random_numbers_differ),
     ];
     if cfg!(target_arch = "x86_64") {
         rows.extend([
@@ -64,6 +68,25 @@ fn probe_of_the_kernel(folder: &Path) -> Checked {
     let expected = "ERROR: stdin:1:19: probe kprobe:vfs_read needs events of the kernel; run the tool without \
                     --backend user\n";
     Ok(text::expect_equal("standard error", expected, &finished.stderr)?)
+}
+
+/// The tool keeps signals for itself; Ctrl-C ends a program all the same that does not end by itself.
+fn endless_program(folder: &Path) -> Checked {
+    compile("begin { print(1); }\ninterval:ms:1 {\n  while (1) { @ = @ + 1; }\n}", folder)?;
+    let mut tool = Running::start(&mut unprivileged(folder)?)?;
+    tool.wait_for_stdout("1\n")?;
+    std::thread::sleep(Duration::from_millis(100));
+    tool.signal("INT")?;
+    let finished = tool.finish()?.expect_code(1)?;
+    let said = "ERROR: stdin:3: interrupted: the program did not end by itself\n";
+    if finished.stderr.ends_with(said) { Ok(()) } else { Err(finished.stderr.into()) }
+}
+
+fn random_numbers_differ(folder: &Path) -> Checked {
+    compile("begin { print(rand); exit(); }", folder)?;
+    let run = || process::run(&mut unprivileged(folder)?)?.expect_code(0).map(|finished| finished.stdout);
+    let (first, second): (Result<_, String>, Result<_, String>) = (run(), run());
+    if first? == second? { Err("two runs drew the same number".into()) } else { Ok(()) }
 }
 
 /// A tool whose `end` probe, on line 3, starts with these instructions instead of its own must end with this message.

@@ -35,6 +35,8 @@ pub enum FaultKind {
     MissingHelper(u32),
     /// The stack is exhausted, by functions that call themselves without an end.
     Stack,
+    /// The user wants the end, and the program does not come back.
+    Interrupted,
 }
 
 impl fmt::Display for Fault {
@@ -48,6 +50,7 @@ impl fmt::Display for Fault {
             }
             FaultKind::Call => write!(f, "there is no function at address {address:#x} that could be called"),
             FaultKind::MissingHelper(number) => f.write_str(&helpers::lacking(number)),
+            FaultKind::Interrupted => f.write_str("interrupted: the program did not end by itself"),
             FaultKind::Stack => f.write_str("the stack is exhausted: a function calls itself without an end"),
         }
     }
@@ -84,9 +87,13 @@ pub(super) fn in_program<R>(body: impl FnOnce() -> R) -> R {
 /// Whether a program runs: only then a fault is a program's.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
+/// The number of runs so far.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
 /// Runs a program.
 pub(super) fn run<R>(body: impl FnOnce() -> R) -> R {
     let outer = RUNNING.swap(true, Ordering::Relaxed);
+    RUNS.fetch_add(1, Ordering::Relaxed);
     let result = body();
     RUNNING.store(outer, Ordering::Relaxed);
     result
@@ -108,18 +115,66 @@ pub(super) fn guard(code: Range<usize>, start: usize, report: Report) -> std::io
     }
     alternate_stack()?;
     for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL] {
-        // SAFETY: an all-zero action is a valid one; the handler has the signature that SA_SIGINFO asks for.
-        let result = unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = on_signal as extern "C" fn(_, _, _) as usize;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-            libc::sigaction(signal, &raw const action, std::ptr::null_mut())
-        };
-        if result != 0 {
-            return Err(std::io::Error::last_os_error());
-        }
+        handle(signal, on_signal, 0)?;
     }
     Ok(())
+}
+
+/// A handler as SA_SIGINFO asks for.
+type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+fn handle(signal: libc::c_int, handler: Handler, flags: libc::c_int) -> std::io::Result<()> {
+    // SAFETY: an all-zero action is a valid one; the handler has the signature that SA_SIGINFO asks for.
+    let result = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+/// Lets the user end a program that does not come back, though the tool keeps signals for itself and looks at them
+/// between programs: a timer that counts the processor's time, and so costs nothing while the tool waits.
+pub(super) fn allow_interrupts() -> std::io::Result<()> {
+    handle(libc::SIGVTALRM, on_tick, libc::SA_RESTART)?;
+    let tick = libc::timeval { tv_sec: 0, tv_usec: 200_000 };
+    let timer = libc::itimerval { it_interval: tick, it_value: tick };
+    // SAFETY: the call reads the structure that it is given.
+    match unsafe { libc::setitimer(libc::ITIMER_VIRTUAL, &raw const timer, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Reports a run that has seen two ticks since the user wanted the end.
+extern "C" fn on_tick(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    if !RUNNING.load(Ordering::Relaxed) || !wants_end() {
+        return;
+    }
+    let run = RUNS.load(Ordering::Relaxed);
+    let is_first = SEEN.swap(run, Ordering::Relaxed) != run;
+    // SAFETY: the kernel passes a valid pointer to a structure of this type.
+    let counter = Registers::of(unsafe { &*context.cast() }).counter;
+    // In the program's own code nothing is locked, so the report may allocate and print. It is there often enough.
+    let guard = GUARD.get().filter(|guard| !is_first && guard.code.contains(&counter));
+    if let Some(guard) = guard {
+        let offset = Some(counter - guard.start);
+        (guard.report)(&Fault { address: counter, offset, kind: FaultKind::Interrupted });
+    }
+}
+
+/// Whether a signal waits that ends the tool.
+fn wants_end() -> bool {
+    // SAFETY: the calls fill and read the set, which lives on this stack.
+    unsafe {
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&raw mut pending) == 0
+            && [libc::SIGINT, libc::SIGTERM]
+                .iter()
+                .any(|&signal| libc::sigismember(&raw const pending, signal) == 1)
+    }
 }
 
 /// An exhausted stack needs another one for the handler, large enough to read line tables on.

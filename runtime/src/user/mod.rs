@@ -20,7 +20,7 @@ mod tool;
 mod world;
 
 pub use fault::{Fault, FaultKind, Report};
-pub use helpers::{name as helper_name, number as helper_number};
+pub use helpers::{name as helper_name, number as helper_number, numbers as helper_numbers};
 pub use load::{Image, LoadError};
 pub use maps::{Dump, MapError, Row};
 pub use tool::{Code, CodeError, MissingHelpers};

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ptr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -143,7 +144,9 @@ impl Code {
             let line = fault.offset.and_then(|offset| table.line(u32::try_from(offset).ok()?));
             report(fault, line)
         });
-        fault::guard(start..start + self.table.code.len(), start, report).map_err(CodeError::Signals)
+        fault::guard(start..start + self.table.code.len(), start, report)
+            .and_then(|()| fault::allow_interrupts())
+            .map_err(CodeError::Signals)
     }
 
     /// Runs a program with one argument, and gives its result; none when there is no such program.
@@ -194,7 +197,10 @@ impl Host {
     pub fn new(definitions: Vec<MapDefinition>, cpus: usize) -> Result<Rc<Self>, MapError> {
         let maps: Result<Vec<Map>, MapError> =
             definitions.into_iter().map(|definition| Map::new(definition, cpus)).collect();
-        Ok(Rc::new(Self::of(World::new(maps?))))
+        let mut world = World::new(maps?);
+        // As many random bits as the standard library takes for its own hash tables.
+        world.random = RandomState::new().build_hasher().finish();
+        Ok(Rc::new(Self::of(world)))
     }
 
     /// What programs hold as a map.

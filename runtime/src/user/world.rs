@@ -47,18 +47,10 @@ pub(super) struct World {
     pub packet: (usize, usize),
     /// Tail calls of this run.
     pub tail_calls: u32,
-    /// Ring records that programs have reserved and not yet submitted, by their address.
-    pub reserved: HashMap<usize, Reserved>,
+    /// The maps of ring records that programs have reserved and not yet submitted, by the records' addresses.
+    pub reserved: HashMap<usize, usize>,
     /// The state of the random numbers.
     pub random: u64,
-}
-
-/// A ring record that is being written.
-#[derive(Debug)]
-pub(super) struct Reserved {
-    pub map: usize,
-    pub bytes: Box<[u64]>,
-    pub len: usize,
 }
 
 thread_local! {
@@ -165,6 +157,13 @@ impl Session {
     /// When signals cannot be handled.
     pub fn on_fault(&self, report: Report) -> Result<(), SessionError> {
         fault::guard(self.image.code(), self.image.text(), report).map_err(SessionError::Signals)
+    }
+
+    /// Where the random numbers start from; the same start gives the same numbers.
+    pub fn seed(&self, seed: u64) {
+        if let Some(world) = &mut *self.world.borrow_mut() {
+            world.random = seed;
+        }
     }
 
     /// The names of the programs.

@@ -37,6 +37,17 @@ pub(super) fn probe(address: u64, len: u64) -> Option<Vec<u8>> {
     (usize::try_from(read) == Ok(copy.len())).then_some(copy)
 }
 
+/// Writes to an address that the program does not vouch for; whether that was possible.
+pub(super) fn probe_write(address: u64, bytes: &[u8]) -> bool {
+    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes.len() };
+    // SAFETY: the kernel checks the remote side, which is this process, and only reads the local one; that it is writable
+    // memory of the program is the program's affair, as for `write`.
+    let written =
+        unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(written) == Ok(bytes.len())
+}
+
 /// Reads a string that the program does not vouch for, with at most `max` bytes before its zero.
 pub(super) fn probe_text(address: u64, max: u64) -> Option<Vec<u8>> {
     const PAGE: u64 = 4096;

@@ -1,10 +1,7 @@
 //! Helpers that read memory.
 
-use super::arguments::{Arguments, bytes, probe, probe_text, write};
-use crate::user::maps::EINVAL;
-use crate::user::world;
-
-const EFAULT: i64 = -14;
+use super::arguments::{Arguments, bytes, probe, probe_text, probe_write, write};
+use crate::user::maps::{EFAULT, EINVAL};
 
 pub(super) fn probe_read([target, size, source, ..]: Arguments) -> i64 {
     let size = u64::from(size as u32);
@@ -38,6 +35,17 @@ pub(super) fn probe_read_str([target, size, source, ..]: Arguments) -> i64 {
     }
 }
 
+pub(super) fn probe_write_user([target, source, size, ..]: Arguments) -> i64 {
+    if probe_write(target, &bytes(source, u64::from(size as u32))) { 0 } else { EFAULT }
+}
+
+/// Puts a pointer into a place and gives what was there.
+pub(super) fn exchange([place, pointer, ..]: Arguments) -> i64 {
+    let old = bytes(place, 8);
+    write(place, &pointer.to_ne_bytes());
+    old.as_slice().try_into().map_or(0, i64::from_ne_bytes)
+}
+
 /// The ones' complement sum of `to` minus that of `from`.
 pub(super) fn checksum([from, from_size, to, to_size, seed]: Arguments) -> i64 {
     let (from_size, to_size) = (u64::from(from_size as u32), u64::from(to_size as u32));
@@ -53,16 +61,4 @@ pub(super) fn checksum([from, from_size, to, to_size, seed]: Arguments) -> i64 {
         sum = (sum & 0xffff_ffff) + (sum >> 32);
     }
     sum as i64
-}
-
-/// `int64_t __btaot_packet_load(void *ctx, int64_t offset, uint64_t bytes)`: the big-endian number at an offset of
-/// the packet, or a negative one outside. The packet is what the program was given.
-pub(super) extern "C" fn packet_load(_context: u64, offset: i64, bytes: u64) -> i64 {
-    let (start, len) = world::with(|world| world.packet);
-    let inside = usize::try_from(offset)
-        .ok()
-        .filter(|offset| bytes <= 4 && offset.checked_add(bytes as usize).is_some_and(|end| end <= len));
-    let Some(offset) = inside else { return -1 };
-    let bytes = super::arguments::bytes((start + offset) as u64, bytes);
-    bytes.iter().fold(0, |value, byte| value << 8 | i64::from(*byte))
 }

@@ -6,11 +6,14 @@
 
 mod arguments;
 mod control;
+mod dynamic;
 mod host;
+mod kfuncs;
 mod map;
 mod memory;
 mod names;
 mod output;
+mod packet;
 mod print;
 mod text;
 
@@ -41,16 +44,20 @@ table! {
     6 trace_printk => print::trace_printk,
     7 get_prandom_u32 => host::random,
     8 get_smp_processor_id => host::processor,
+    9 skb_store_bytes => packet::skb_store,
     12 tail_call => control::tail_call,
     14 get_current_pid_tgid => host::pid_tgid,
     15 get_current_uid_gid => host::uid_gid,
     16 get_current_comm => host::comm,
     25 perf_event_output => output::perf_event,
+    26 skb_load_bytes => packet::skb_load,
     27 get_stackid => host::no_stack,
     28 csum_diff => memory::checksum,
+    36 probe_write_user => memory::probe_write_user,
     42 get_numa_node_id => host::numa_node,
     45 probe_read_str => memory::probe_read_str,
     67 get_stack => host::no_stack,
+    80 get_current_cgroup_id => host::cgroup_id,
     87 map_push_elem => map::push,
     88 map_pop_elem => map::pop,
     89 map_peek_elem => map::peek,
@@ -58,12 +65,16 @@ table! {
     94 spin_unlock => control::unlock,
     105 strtol => text::parse_signed,
     106 strtoul => text::parse_unsigned,
+    109 send_signal => host::signal,
     112 probe_read_user => memory::probe_read,
     113 probe_read_kernel => memory::probe_read,
     114 probe_read_user_str => memory::probe_read_str,
     115 probe_read_kernel_str => memory::probe_read_str,
+    117 send_signal_thread => host::signal_thread,
     118 jiffies64 => host::jiffies,
+    119 read_branch_records => host::no_branches,
     120 get_ns_current_pid_tgid => host::ns_pid_tgid,
+    123 get_current_ancestor_cgroup_id => host::ancestor_cgroup_id,
     125 ktime_get_boot_ns => host::boot,
     130 ringbuf_output => output::ring,
     131 ringbuf_reserve => output::reserve,
@@ -74,16 +85,34 @@ table! {
     160 ktime_get_coarse_ns => host::coarse,
     164 for_each_map_elem => control::for_each,
     165 snprintf => print::snprintf,
+    174 get_attach_cookie => host::no_cookie,
+    176 get_branch_snapshot => host::no_branches,
     177 trace_vprintk => print::trace_vprintk,
     181 loop_ => control::repeat,
     182 strncmp => text::compare,
+    188 xdp_get_buff_len => packet::xdp_len,
+    189 xdp_load_bytes => packet::xdp_load,
+    190 xdp_store_bytes => packet::xdp_store,
+    194 kptr_xchg => memory::exchange,
     195 map_lookup_percpu_elem => map::lookup_cpu,
+    197 dynptr_from_mem => dynamic::from_memory,
+    198 ringbuf_reserve_dynptr => dynamic::reserve,
+    199 ringbuf_submit_dynptr => dynamic::submit,
+    200 ringbuf_discard_dynptr => dynamic::discard,
+    201 dynptr_read => dynamic::read,
+    202 dynptr_write => dynamic::store,
+    203 dynptr_data => dynamic::data,
     208 ktime_get_tai_ns => host::atomic_time,
 }
 
 /// The name of a helper, without its `bpf_`.
 pub fn name(number: u32) -> Option<&'static str> {
     NAMES.get(number as usize).copied()
+}
+
+/// The numbers of the helpers that there are.
+pub fn numbers() -> impl Iterator<Item = u32> {
+    TABLE.iter().map(|row| row.0)
 }
 
 /// The number in a helper's symbol.
@@ -130,13 +159,16 @@ pub(super) fn resolve(symbol: &str) -> Result<usize, String> {
             map::by_index as extern "C" fn(u32) -> u64 as usize
         }
         "__lddw_helper_map_val" => map::value_of as extern "C" fn(u64) -> u64 as usize,
-        "__btaot_packet_load" => memory::packet_load as extern "C" fn(u64, i64, u64) -> i64 as usize,
+        "__btaot_packet_load" => packet::load_number as extern "C" fn(u64, i64, u64) -> i64 as usize,
         // LLVM calls these for copies that it finds in the program.
         "memcpy" => libc::memcpy as *const () as usize,
         "memmove" => libc::memmove as *const () as usize,
         "memset" => libc::memset as *const () as usize,
         "memcmp" | "bcmp" => libc::memcmp as *const () as usize,
-        _ => {
+        name => {
+            if let Some(function) = kfuncs::find(name) {
+                return Ok(function as usize);
+            }
             return Err(format!(
                 "the program refers to `{symbol}`, a function or variable of the kernel; link the object with a \
                  driver that defines it"

@@ -1,12 +1,12 @@
 //! Helpers that hand records to user space.
 
 use super::arguments::{Arguments, bytes};
-use crate::user::maps::EINVAL;
-use crate::user::world::{self, Reserved};
+use crate::user::maps::{EINVAL, Map};
+use crate::user::world;
 
 fn send(map: u64, data: u64, size: u64) -> i64 {
-    world::with(|world| match world.map(map) {
-        Some(map) => map.output(bytes(data, size)).err().unwrap_or_default(),
+    world::with(|world| match world.map(map).and_then(Map::records) {
+        Some(records) => records.push(&bytes(data, size)).err().unwrap_or_default(),
         None => EINVAL,
     })
 }
@@ -20,43 +20,43 @@ pub(super) fn ring([map, data, size, flags, _]: Arguments) -> i64 {
 }
 
 pub(super) fn reserve([map, size, ..]: Arguments) -> i64 {
+    reserved(map, size).map_or(0, |address| address as i64)
+}
+
+/// The address of room for a record.
+pub(super) fn reserved(map: u64, size: u64) -> Option<u64> {
     world::with(|world| {
-        let pending: usize =
-            world.reserved.values().map(|reserved| reserved.len.next_multiple_of(8) + 8).sum();
-        let Some(index) = world.index(map) else { return 0 };
-        let (used, room) = world.maps[index].fill();
-        // A record that finds no room is one that the ring counts as lost.
-        if used + pending as u64 + size.saturating_add(8) > room {
-            let _ = world.maps[index].output(vec![0; room as usize + 1]);
-            return 0;
-        }
-        let mut words: Box<[u64]> = vec![0; (size as usize).div_ceil(8).max(1)].into();
-        let address = words.as_mut_ptr() as usize;
-        world.reserved.insert(address, Reserved { map: index, bytes: words, len: size as usize });
-        address as i64
+        let index = world.index(map)?;
+        let address = world.maps[index].records()?.reserve(size as usize)?.expose_provenance();
+        world.reserved.insert(address, index);
+        Some(address as u64)
     })
 }
 
 pub(super) fn submit([record, ..]: Arguments) -> i64 {
+    settle(record, true)
+}
+
+pub(super) fn discard([record, ..]: Arguments) -> i64 {
+    settle(record, false)
+}
+
+fn settle(record: u64, send: bool) -> i64 {
     world::with(|world| {
-        if let Some(reserved) = world.reserved.remove(&(record as usize)) {
-            let bytes: Vec<u8> =
-                reserved.bytes.iter().flat_map(|word| word.to_ne_bytes()).take(reserved.len).collect();
-            // There is room: it was reserved.
-            let _ = world.maps[reserved.map].output(bytes);
+        let map = world.reserved.remove(&(record as usize)).and_then(|index| world.maps.get_mut(index));
+        if let Some(records) = map.and_then(Map::records) {
+            records.settle(record as usize, send);
         }
         0
     })
 }
 
-pub(super) fn discard([record, ..]: Arguments) -> i64 {
-    world::with(|world| world.reserved.remove(&(record as usize)));
-    0
-}
-
+/// What can be asked of a ring (`BPF_RB_*`): bytes that nobody has read, its size, and where the reader and the writer
+/// are. The reader is the host, which reads when the program has ended.
 pub(super) fn query([map, what, ..]: Arguments) -> i64 {
     world::with(|world| {
-        let (used, room) = world.map(map).map(|map| map.fill()).unwrap_or_default();
+        let records = world.map(map).and_then(Map::records);
+        let (used, room) = records.map(|records| records.fill()).unwrap_or_default();
         match what {
             0 | 3 => used as i64,
             1 => room as i64,

@@ -55,9 +55,9 @@ impl Map {
             Storage::Queue { values, .. } => {
                 values.iter().map(|value| row(&[], vec![value.clone()])).collect()
             }
-            Storage::Records { records, lost: counted, .. } => {
-                lost = *counted;
-                records.iter().map(|record| row(&[], vec![record.clone()])).collect()
+            Storage::Records(records) => {
+                lost = records.lost;
+                records.sent().map(|record| row(&[], vec![record])).collect()
             }
             Storage::Programs(programs) => {
                 programs.keys().map(|slot| row(&slot.to_ne_bytes(), Vec::new())).collect()

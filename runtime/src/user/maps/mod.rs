@@ -4,6 +4,7 @@ mod bloom;
 mod dump;
 mod memory;
 mod prefix;
+mod records;
 mod table;
 mod whole;
 
@@ -13,6 +14,7 @@ use bloom::Bloom;
 use btaot_abi::native::MapDefinition;
 use memory::Slots;
 use prefix::Prefixes;
+use records::Records;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use table::Table;
 use thiserror::Error;
@@ -22,6 +24,7 @@ pub(crate) type Errno = i64;
 
 pub(crate) const ENOENT: Errno = -2;
 pub(crate) const E2BIG: Errno = -7;
+pub(crate) const EFAULT: Errno = -14;
 pub(crate) const EEXIST: Errno = -17;
 pub(crate) const EINVAL: Errno = -22;
 pub(crate) const ENOSPC: Errno = -28;
@@ -74,7 +77,7 @@ enum Storage {
     Prefixes(Prefixes),
     Queue { values: VecDeque<Vec<u8>>, last_first: bool },
     Bloom(Bloom),
-    Records { records: VecDeque<Vec<u8>>, bytes: usize, lost: u64 },
+    Records(Records),
     Programs(BTreeMap<u32, usize>),
     Maps(BTreeMap<u32, u32>),
     KeyedMaps(HashMap<Box<[u8]>, u32>),
@@ -109,7 +112,9 @@ impl Map {
             1 => Storage::Hash(Table::new(max, size, false).ok_or_else(no_memory)?),
             2 => Storage::Array(Slots::new(max, size).ok_or_else(no_memory)?),
             3 => Storage::Programs(BTreeMap::new()),
-            4 | 27 => Storage::Records { records: VecDeque::new(), bytes: 0, lost: 0 },
+            // A perf event array has no size of its own; it keeps what 16 MiB hold.
+            4 => Storage::Records(Records::new(16 << 20)),
+            27 => Storage::Records(Records::new(max as usize)),
             5 => Storage::PerCpuHash(Table::new(max, per_cpu, false).ok_or_else(no_memory)?),
             6 => {
                 let slots: Option<Vec<Slots>> = (0..cpus).map(|_| Slots::new(max, size)).collect();
@@ -256,26 +261,11 @@ impl Map {
         }
     }
 
-    /// Appends a record to a ring or a perf event array.
-    pub fn output(&mut self, record: Vec<u8>) -> Result<(), Errno> {
-        // A perf event array has no size of its own; it keeps what 16 MiB hold.
-        let room = if self.definition.kind == 27 { self.definition.max_entries as usize } else { 16 << 20 };
-        let Storage::Records { records, bytes, lost } = &mut self.storage else { return Err(EINVAL) };
-        let size = record.len().next_multiple_of(8) + 8;
-        if *bytes + size > room {
-            *lost += 1;
-            return Err(ENOSPC);
-        }
-        *bytes += size;
-        records.push_back(record);
-        Ok(())
-    }
-
-    /// Bytes of records that nobody has read, and the ring's size.
-    pub fn fill(&self) -> (u64, u64) {
-        match &self.storage {
-            Storage::Records { bytes, .. } => (*bytes as u64, u64::from(self.definition.max_entries)),
-            _ => (0, 0),
+    /// The records of a ring or a perf event array.
+    pub fn records(&mut self) -> Option<&mut Records> {
+        match &mut self.storage {
+            Storage::Records(records) => Some(records),
+            _ => None,
         }
     }
 

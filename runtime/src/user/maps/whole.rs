@@ -38,9 +38,6 @@ impl Map {
 
     /// Takes the oldest record out of a ring.
     pub fn take_record(&mut self) -> Option<Vec<u8>> {
-        let super::Storage::Records { records, bytes, .. } = &mut self.storage else { return None };
-        let record = records.pop_front()?;
-        *bytes -= record.len().next_multiple_of(8) + 8;
-        Some(record)
+        self.records()?.take()
     }
 }
