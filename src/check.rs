@@ -24,7 +24,7 @@ fn one(path: &Path, target: &Target, arguments: &Check) -> Result<Outcome, Failu
     let (name, bytes) = input::read(path)?;
     let mut sources = Sources::new();
     let file = sources.add(name, bytes);
-    let options = Options { allow_unsafe: arguments.allow_unsafe };
+    let options = Options { allow_unsafe: arguments.allow_unsafe, one_process: false };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut diagnostics = match btaot_frontend::load(file, path, &mut sources, &Disk) {
         Err(problems) => problems,

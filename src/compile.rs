@@ -24,7 +24,7 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     }
     let script = input.path.clone();
     let settings = Settings {
-        options: Options { allow_unsafe: arguments.allow_unsafe },
+        options: Options { allow_unsafe: arguments.allow_unsafe, one_process: false },
         includes: &arguments.includes,
         features: &arguments.features,
         warnings: true,

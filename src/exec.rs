@@ -27,7 +27,10 @@ pub fn run(arguments: &Exec) -> Result<(), Failure> {
     let features = without(&arguments.no_feature)?;
     let (input, parameters) = script(arguments)?;
     let settings = Settings {
-        options: Options { allow_unsafe: arguments.allow_unsafe },
+        options: Options {
+            allow_unsafe: arguments.allow_unsafe,
+            one_process: arguments.pid.is_some() || arguments.command.is_some(),
+        },
         includes: &arguments.includes,
         features: &features,
         warnings: !arguments.no_warnings,
@@ -111,6 +114,7 @@ fn tool_arguments(arguments: &Exec, parameters: Vec<OsString>) -> Vec<OsString> 
         ("-f", &arguments.format),
         ("-o", &arguments.output),
         ("-B", &arguments.buffering),
+        ("--probe-filter", &arguments.probe_filter),
     ];
     for (option, value) in values {
         words.extend(value.iter().flat_map(|value| [option.into(), value.clone()]));

@@ -59,6 +59,12 @@ pub struct Exec {
     /// Attach all probes, and end
     #[arg(long)]
     pub dry_run: bool,
+    /// Attach only begin, end and probes whose names match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub probe_filter: Option<OsString>,
+    /// No effect: the kernel itself tells all processes that their static probes are traced
+    #[arg(long)]
+    pub usdt_file_activation: bool,
     /// What is run: test or bench, the probes of that type; codegen: nothing, the script is only compiled
     #[arg(long, value_name = "MODE")]
     pub mode: Option<RunMode>,

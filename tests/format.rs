@@ -91,8 +91,9 @@ fn compile(text: &[u8]) -> Outcome {
 fn compile_for(text: &[u8], target: &Target) -> Outcome {
     let mut sources = Sources::new();
     let file = sources.add("script.bt", text);
-    let found = load(file, Path::new("script.bt"), &mut sources, &NoFiles)
-        .and_then(|loaded| analyze(&loaded.script, &sources, target, None, &Options { allow_unsafe: true }));
+    let found = load(file, Path::new("script.bt"), &mut sources, &NoFiles).and_then(|loaded| {
+        analyze(&loaded.script, &sources, target, None, &Options { allow_unsafe: true, one_process: false })
+    });
     let messages = |found: Vec<btaot_frontend::Diagnostic>| -> Vec<_> {
         found.into_iter().map(|found| (found.code.number(), found.message)).collect()
     };

@@ -5,12 +5,19 @@ mod loss;
 mod root;
 mod signals;
 mod terminal;
+mod user_code;
 
 use libtest_mimic::Trial;
 
 /// A test per observation.
 pub fn trials() -> Vec<Trial> {
-    let modules =
-        [kernel_objects::trials(), loss::trials(), root::trials(), signals::trials(), terminal::trials()];
+    let modules = [
+        kernel_objects::trials(),
+        loss::trials(),
+        root::trials(),
+        signals::trials(),
+        terminal::trials(),
+        user_code::trials(),
+    ];
     modules.into_iter().flatten().collect()
 }

@@ -213,6 +213,12 @@ impl Sources {
         id
     }
 
+    /// Whether a word stands in any file: then the script may mean it.
+    #[must_use]
+    pub fn mention(&self, word: &str) -> bool {
+        self.files.iter().any(|file| file.text.contains(word))
+    }
+
     /// Adds a file for the sake of an `import` at `at`, and gives its number.
     pub fn add_import(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>, at: Span) -> FileId {
         let id = self.add(name, bytes);

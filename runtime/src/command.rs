@@ -57,6 +57,11 @@ impl Command {
         Ok(Self { program, words: words.map_err(|_| CommandError::Nul)? })
     }
 
+    /// The program's path.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Starts the child, which waits for its release.
     pub fn start(&self) -> Result<Child, CommandError> {
         Child::spawn(self.program.as_os_str(), &self.words).map_err(|error| self.error(error))

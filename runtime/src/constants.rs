@@ -192,7 +192,9 @@ fn int(source: &IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
         IntSource::PidNamespaceDevice => pid_namespace()?.0,
         IntSource::PossibleCpus => facts.possible_cpus.into(),
         IntSource::ProbeId(ProgramId(program)) => {
-            facts.probes.get(program as usize).copied().flatten().unwrap_or(0).into()
+            let number = facts.probes.get(program as usize).copied().flatten();
+            let probe = number.and_then(|number| facts.all.get(number as usize));
+            probe.map_or(0, |probe| probe.identity).into()
         }
         IntSource::RingDataLimit => u64::from(facts.ring_size.saturating_sub(CONTROL_HEADROOM)),
         IntSource::Feature(feature) => facts.features.has(feature).into(),

@@ -22,6 +22,10 @@ Options:
   --no-warnings do not show warnings, the script's own neither
   -v            report numbers and sizes of programs and maps
   --dry-run     attach all probes, and end
+  --probe-filter REGEX
+                attach only begin, end and probes whose names match the regular expression
+  --usdt-file-activation
+                no effect: the kernel itself tells all processes that their static probes are traced
   -h, --help    print this help
   -V, --version print the version of the compiler
   --info        print what is in this tool and what this kernel offers to it

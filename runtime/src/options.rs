@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use regex_lite::Regex;
+
 use crate::render::{Buffering, Format};
 
 /// What is run besides the probes that are attached.
@@ -38,6 +40,25 @@ impl Backend {
     }
 }
 
+/// A regular expression that is looked for in the names of probes.
+#[derive(Clone, Debug)]
+pub struct ProbeFilter(Regex);
+
+impl ProbeFilter {
+    /// Reads the expression.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        Regex::new(pattern).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Whether the name of a probe matches somewhere.
+    pub fn admits(&self, name: &[u8]) -> bool {
+        self.0.is_match(&String::from_utf8_lossy(name))
+    }
+}
+
 /// The command line of a tool, taken apart.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -59,6 +80,8 @@ pub struct Options {
     pub dry_run: bool,
     /// `--test` and `--bench`: what is run.
     pub mode: Mode,
+    /// `--probe-filter`: attach only probes whose names match.
+    pub probe_filter: Option<ProbeFilter>,
     /// `-v`: say more.
     pub verbose: bool,
     /// `-B`: when output is handed to the kernel.

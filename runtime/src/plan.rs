@@ -73,14 +73,15 @@ impl Variant<'_> {
     }
 
     /// The probe numbers that its programs find in ConstantData, by slot; none when those of all variants are right.
-    pub fn probe_numbers(&self, metadata: &Metadata) -> Vec<(usize, u64)> {
+    pub fn probe_numbers(&self, metadata: &Metadata, probes: &[Probe]) -> Vec<(usize, u64)> {
         if !self.is_apart {
             return Vec::new();
         }
         let slots = metadata.constants.ints.iter().enumerate();
         let number = |program: ProgramId| {
             let copy = self.copies.iter().find(|copy| copy.program == program.index())?;
-            copy.probes.first().map(|&probe| u64::from(probe))
+            let probe = probes.get(*copy.probes.first()? as usize)?;
+            Some(u64::from(probe.identity))
         };
         let numbers = slots.filter_map(|(index, slot)| match slot.source {
             IntSource::ProbeId(program) => Some((index, number(program)?)),

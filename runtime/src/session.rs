@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::maps::{MapError, Maps, Operands, Sizes};
 use crate::object::{self, Image, ObjectError};
 use crate::options::{Backend, Mode, Options};
 use crate::plan::plan;
-use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, judge};
+use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, identify, judge};
 use crate::store::Store;
 use crate::sys::bpf;
 use crate::sys::machine::{self, page_size};
@@ -49,6 +50,9 @@ pub enum StartError {
         Mode::Bench => "the script has no benchmarks (`bench:name { … }`)",
     })]
     NothingToRun(Mode),
+    /// `--probe-filter` leaves nothing.
+    #[error("no probes to attach: the pattern of --probe-filter matches the name of none")]
+    FilteredOut,
     /// Attach points lead nowhere.
     #[error("{}", lines(.0))]
     Missing(Vec<Missing>),
@@ -117,6 +121,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoProbes
+            | Self::FilteredOut
             | Self::Missing(_)
             | Self::NoProcess { .. }
             | Self::Command(_)
@@ -173,8 +178,9 @@ impl<'m> Session<'m> {
         machine::lift_descriptor_limit();
         let target = options.pid.map(open_process).transpose()?;
         let mut warnings = Vec::new();
-        let probes = resolve(metadata, options, &mut warnings)?;
         let command = options.command.as_deref().map(Command::parse).transpose()?;
+        let program = command.as_ref().map(|command| command.program().to_owned());
+        let probes = resolve(metadata, options, program, &mut warnings)?;
         let child = command.as_ref().map(Command::start).transpose()?;
         let online = machine::online_cpus().map_err(|error| system("list of running CPUs", error))?;
         let possible_cpus =
@@ -270,7 +276,7 @@ impl<'m> Session<'m> {
         let mut jobs = Vec::new();
         for variant in plan(self.metadata, &self.probes, &self.features) {
             let mut maps = shared.clone();
-            let numbers = variant.probe_numbers(self.metadata);
+            let numbers = variant.probe_numbers(self.metadata, &self.probes);
             // The programs keep the map alive.
             let own = if numbers.is_empty() { None } else { self.maps.other_constants(&numbers)? };
             if let Some(own) = own.as_ref().and_then(Store::kernel)
@@ -392,10 +398,10 @@ impl<'m> Session<'m> {
     /// Runs the program of one probe once, in the context of the tool. Gives its result.
     pub fn run(&self, probe: u32) -> io::Result<u32> {
         if let Some(native) = &self.native {
-            let result = self.symbol(probe).and_then(|symbol| native.run(symbol, probe.into()));
+            let result = self.symbol(probe).and_then(|symbol| native.run(symbol, self.identity(probe)));
             return result.map(|result| result as u32).ok_or_else(|| io::ErrorKind::NotFound.into());
         }
-        self.program(probe).map_or(Ok(0), |program| bpf::test_run(program, probe.into()))
+        self.program(probe).map_or(Ok(0), |program| bpf::test_run(program, self.identity(probe)))
     }
 
     /// Measures the time of programs as long as the result lives.
@@ -423,6 +429,11 @@ impl<'m> Session<'m> {
     fn symbol(&self, probe: u32) -> Option<&'m str> {
         let program = self.probes.get(probe as usize)?.program.index();
         self.metadata.programs.get(program).map(|program| program.symbol.as_str())
+    }
+
+    /// What the program of a probe knows it by.
+    fn identity(&self, probe: u32) -> u64 {
+        self.probes.get(probe as usize).map_or(0, |probe| probe.identity.into())
     }
 
     /// The loaded program of a probe.
@@ -485,9 +496,18 @@ fn open_process(pid: u32) -> Result<ProcessHandle, StartError> {
 fn resolve(
     metadata: &Metadata,
     options: &Options,
+    program: Option<PathBuf>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Probe>, StartError> {
-    let resolved = Resolver::new(options.pid).resolve(metadata, options.mode, options.backend);
+    let mut resolved = Resolver::new(options.pid, program).resolve(metadata, options.mode, options.backend);
+    if let Some(filter) = &options.probe_filter {
+        let is_own = |probe: &Probe| matches!(probe.place, Place::Begin | Place::End);
+        resolved.probes.retain(|probe| is_own(probe) || filter.admits(&probe.name));
+        resolved.missing.retain(|missing| filter.admits(missing.name()));
+        if resolved.probes.is_empty() && resolved.missing.is_empty() {
+            return Err(StartError::FilteredOut);
+        }
+    }
     let is_of_mode = |probe: &Probe| match options.mode {
         Mode::Trace => true,
         Mode::Test => matches!(probe.place, Place::Test(_)),
@@ -503,6 +523,7 @@ fn resolve(
         Verdict::Warn => warnings.extend(resolved.missing.iter().map(ToString::to_string)),
         Verdict::Refuse => return Err(StartError::Missing(resolved.missing)),
     }
+    identify(&mut resolved.probes);
     Ok(resolved.probes)
 }
 

@@ -72,7 +72,13 @@ fn metadata(programs: Vec<Program>) -> Metadata {
 }
 
 fn program(symbol: &str, identity: Identity, attach: Vec<(&str, Target)>) -> Program {
-    let point = |(name, target): (&str, Target)| AttachPoint { name: name.into(), location: HERE, target };
+    let point = |(name, target): (&str, Target)| AttachPoint {
+        name: name.into(),
+        location: HERE,
+        target,
+        named: false,
+        optional: false,
+    };
     Program {
         symbol: symbol.to_owned(),
         location: HERE,

@@ -33,6 +33,8 @@ use structs::Catalog;
 pub struct Options {
     /// Functions and probes that change the traced system: `--unsafe`.
     pub allow_unsafe: bool,
+    /// The run is about one process: `-p` or `-c` is given, so probes need not name the binary.
+    pub one_process: bool,
 }
 
 /// A script without mistakes.

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use btaot_runtime::options::{Backend, Mode, Options};
+use btaot_runtime::options::{Backend, Mode, Options, ProbeFilter};
 use btaot_runtime::render::{Buffering, Format};
 
 /// What the user wants.
@@ -36,6 +36,13 @@ pub enum ArgsError {
         /// What is possible.
         expected: &'static str,
     },
+    /// The pattern of `--probe-filter` is none.
+    BadPattern {
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Both `-p` and `-c`.
     TwoTargets,
 }
@@ -49,6 +56,9 @@ impl fmt::Display for ArgsError {
             Self::NoValue(option) => write!(f, "option {option} needs a value"),
             Self::BadValue { option, value, expected } => {
                 write!(f, "option {option}: `{value}` is not {expected}")
+            }
+            Self::BadPattern { value, problem } => {
+                write!(f, "option --probe-filter: `{value}` is no regular expression: {problem}")
             }
             Self::TwoTargets => write!(f, "-p and -c exclude each other"),
         }
@@ -81,6 +91,12 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
             b"--test" => options.mode = Mode::Test,
             b"--bench" => options.mode = Mode::Bench,
             b"--dry-run" => options.dry_run = true,
+            // The kernel raises the semaphores of static probes in all processes.
+            b"--usdt-file-activation" => {}
+            b"--probe-filter" => {
+                let value = words.next().ok_or_else(|| ArgsError::NoValue("--probe-filter".into()))?;
+                options.probe_filter = Some(probe_filter(&value)?);
+            }
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {
                 short(&mut options, *letter, rest, &mut words)?;
@@ -102,6 +118,12 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
         return Err(ArgsError::TwoTargets);
     }
     Ok(Request::Run(options))
+}
+
+/// The pattern of `--probe-filter`.
+fn probe_filter(value: &OsStr) -> Result<ProbeFilter, ArgsError> {
+    let value = value.to_string_lossy().into_owned();
+    ProbeFilter::new(&value).map_err(|problem| ArgsError::BadPattern { value, problem })
 }
 
 /// An option of the script.

@@ -133,7 +133,10 @@ impl Tries {
             Kind::Syntax => syntax(&sources, sources.get(file)),
             Kind::Check | Kind::Compile => {
                 // Half of all texts may do what is unsafe, and the same text always may or may not.
-                let options = Options { allow_unsafe: bytes.len().is_multiple_of(2) };
+                let options = Options {
+                    allow_unsafe: bytes.len().is_multiple_of(2),
+                    one_process: bytes.len().is_multiple_of(3),
+                };
                 let found = load(file, Path::new("fuzz.bt"), &mut sources, &NoFiles)
                     .and_then(|loaded| analyze(&loaded.script, &sources, &self.target, None, &options));
                 match found {

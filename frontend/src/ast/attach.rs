@@ -122,7 +122,7 @@ pub enum AttachTarget {
     Uprobe {
         /// On return.
         ret: bool,
-        /// Path or library name.
+        /// Path or library name, `*` for all; empty for that of the traced process.
         binary: Part,
         /// `cpp`: the name is a demangled one.
         cpp: bool,
@@ -131,7 +131,7 @@ pub enum AttachTarget {
     },
     /// `usdt:binary:[provider:]name`
     Usdt {
-        /// Path, library name, or `*` for all.
+        /// Path, library name, or `*` for all; empty for those of the traced process.
         binary: Part,
         /// The provider.
         provider: Option<Part>,

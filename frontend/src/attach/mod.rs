@@ -13,6 +13,7 @@ use crate::ast::{AttachPoint, AttachTarget, Part};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
 use split::Split;
+pub use target::wrong_parts;
 
 type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 

@@ -51,6 +51,9 @@ impl Resolver {
             (ProbeKind::Kprobe | ProbeKind::Kretprobe, [module, site]) => self.kprobe(Some(module), site),
             (ProbeKind::Fentry | ProbeKind::Fexit, parts) => self.fentry(parts),
             (ProbeKind::Uprobe | ProbeKind::Uretprobe, parts) => self.uprobe(parts),
+            (ProbeKind::Usdt, [name]) => {
+                Ok(AttachTarget::Usdt { binary: self.implied(), provider: None, name: self.filled(name)? })
+            }
             (ProbeKind::Usdt, [binary, name]) => Ok(AttachTarget::Usdt {
                 binary: self.filled(binary)?,
                 provider: None,
@@ -76,15 +79,7 @@ impl Resolver {
     }
 
     fn wrong_parts(&self, found: usize) -> Box<Diagnostic> {
-        let row = self.kind.row();
-        let (least, most) = row.parts;
-        let count = if least == most { format!("{least}") } else { format!("{least} to {most}") };
-        let plural = if most == 1 { "" } else { "s" };
-        let message = format!("`{}` takes {count} part{plural} after its name, found {found}", row.name);
-        let forms = row.forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ");
-        Box::new(
-            Diagnostic::error(Code::AttachPointParts, self.span, message).with_hint(format!("write {forms}")),
-        )
+        wrong_parts(self.kind, found, self.span)
     }
 
     /// A part that must not be empty.
@@ -260,6 +255,11 @@ impl Resolver {
                 self.no_offset(&site, part)?;
                 target(binary, false, site)
             }
+            [part] => {
+                let site = self.site(part)?;
+                self.no_offset(&site, part)?;
+                Ok(AttachTarget::Uprobe { ret, binary: self.implied(), cpp: false, site })
+            }
             [binary, language, part] if language.text == b"cpp" => {
                 target(binary, true, Site::Function { name: self.filled(part)?, offset: 0 })
             }
@@ -273,6 +273,11 @@ impl Resolver {
             }
             _ => Err(self.wrong_parts(parts.len())),
         }
+    }
+
+    /// The binary of an attach point that names none: that of the traced process.
+    fn implied(&self) -> Part {
+        Part { text: Vec::new(), span: self.span }
     }
 
     fn watchpoint(&self, address: &Part, length: &Part, mode: &Part) -> Result<AttachTarget> {
@@ -309,4 +314,16 @@ impl Resolver {
         let pin = pin.map(|pin| self.filled(pin)).transpose()?;
         Ok(AttachTarget::Iter { name: self.plain(name)?, pin })
     }
+}
+
+/// An attach point has too few or too many parts.
+#[must_use]
+pub fn wrong_parts(kind: ProbeKind, found: usize, span: Span) -> Box<Diagnostic> {
+    let row = kind.row();
+    let (least, most) = row.parts;
+    let count = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+    let plural = if most == 1 { "" } else { "s" };
+    let message = format!("`{}` takes {count} part{plural} after its name, found {found}", row.name);
+    let forms = row.forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ");
+    Box::new(Diagnostic::error(Code::AttachPointParts, span, message).with_hint(format!("write {forms}")))
 }

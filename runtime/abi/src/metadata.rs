@@ -210,6 +210,10 @@ pub struct AttachPoint {
     pub location: Location,
     /// What it attaches to.
     pub target: Target,
+    /// The name is the user's own: all places that the attach point leads to have it.
+    pub named: bool,
+    /// It is one of several that a pattern for probe types stands for: not all of them must lead somewhere.
+    pub optional: bool,
 }
 
 /// What a program attaches to. Names may hold the wildcards `*` and `?` and sets `[…]`.

@@ -90,7 +90,6 @@ pub struct Attacher<'a> {
 
 /// A probe that is being attached.
 struct Point<'a> {
-    number: u32,
     probe: &'a Probe,
 }
 
@@ -127,7 +126,7 @@ impl<'a> Attacher<'a> {
     }
 
     fn points<'p>(&'p self, probes: &'p [u32]) -> impl Iterator<Item = Point<'a>> + 'p {
-        let point = |&number: &u32| Some(Point { number, probe: self.probes.get(number as usize)? });
+        let point = |&number: &u32| Some(Point { probe: self.probes.get(number as usize)? });
         probes.iter().filter_map(point)
     }
 
@@ -228,7 +227,7 @@ impl<'a> Attacher<'a> {
     ) -> Result<Vec<OwnedFd>, AttachError> {
         let has_cookie =
             program.identity == Identity::Cookie && self.features.has(KernelFeature::RawTracepointCookie);
-        let cookie = if has_cookie { point.number.into() } else { 0 };
+        let cookie = if has_cookie { point.probe.identity.into() } else { 0 };
         match bpf::link_raw_tracepoint(loaded.fd(), event, cookie) {
             Ok(link) => Ok(vec![link]),
             Err(error) if is_errno(&error, libc::ENOENT) => {
@@ -284,7 +283,7 @@ impl<'a> Attacher<'a> {
         // Where kernels have no cookies, a program that would ask for one has a copy for each probe.
         let needs_cookie =
             program.identity == Identity::Cookie && self.features.has(KernelFeature::AttachCookie);
-        let cookie = if needs_cookie { point.number.into() } else { 0 };
+        let cookie = if needs_cookie { point.probe.identity.into() } else { 0 };
         match bpf::link_perf(loaded.fd(), event.as_fd(), cookie) {
             Ok(link) => {
                 perf::enable(event.as_fd()).map_err(|error| self.explain(point, error))?;
@@ -364,7 +363,7 @@ fn kprobe_multi(loaded: &Loaded, points: &[Point<'_>]) -> io::Result<Vec<OwnedFd
         let Place::Kprobe(place) = &point.probe.place else { continue };
         let (functions, cookies) = groups.entry(place.ret).or_default();
         functions.extend(place.function.as_deref());
-        cookies.push(point.number.into());
+        cookies.push(point.probe.identity.into());
     }
     let mut links = Vec::with_capacity(groups.len());
     for (ret, (functions, cookies)) in groups {

@@ -48,7 +48,7 @@ pub fn multi(
         for place in places(point.probe, operands) {
             let group = groups.entry((&place.path, place.ret)).or_default();
             group.offsets.push(place.offset);
-            group.cookies.push(point.number.into());
+            group.cookies.push(point.probe.identity.into());
             group.semaphores.push(place.semaphore);
         }
     }

@@ -11,6 +11,7 @@ mod paths;
 mod uprobe;
 mod usdt;
 
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ use crate::tracefs::{Format, Tracefs, TracefsError};
 pub struct Probe {
     /// The program.
     pub program: ProgramId,
+    /// The first probe with the same names: values of `probe` and `func` are equal when they look so.
+    pub identity: u32,
     /// Full name, wildcards expanded.
     pub name: Bytes,
     /// The traced function, or the event.
@@ -139,6 +142,12 @@ pub enum Reason {
     /// No such file.
     #[error("no such binary; give its full path, or check PATH and -p")]
     NoBinary,
+    /// No running program has it.
+    #[error("no program or library that is running now has it; start the program first, or give its path")]
+    NowhereMapped,
+    /// No process to take the binary of.
+    #[error("the binary is that of the traced process, and there is none; use -p or -c")]
+    NoProcess,
     /// Not readable as ELF.
     #[error("{}: {reason}", path.display())]
     BadBinary {
@@ -258,6 +267,11 @@ impl Missing {
     pub fn new(metadata: &Metadata, name: &Bytes, location: Location, reason: Reason) -> Self {
         Self { script: metadata.script.display().into_owned(), location, name: name.clone(), reason }
     }
+
+    /// The attach point's name.
+    pub fn name(&self) -> &Bytes {
+        &self.name
+    }
 }
 
 /// The outcome for a whole script.
@@ -278,32 +292,42 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// `pid` is the process whose files count, when it sees others than we do.
-    pub fn new(pid: Option<u32>) -> Self {
-        Self { tracefs: None, binaries: binary::Cache::default(), paths: paths::Paths::new(pid) }
+    /// `pid` is the process whose files count, when it sees others than we do; `program` that of a process that is yet
+    /// to start.
+    pub fn new(pid: Option<u32>, program: Option<PathBuf>) -> Self {
+        Self { tracefs: None, binaries: binary::Cache::default(), paths: paths::Paths::new(pid, program) }
     }
 
     /// Finds the places of all attach points, but for tests and benchmarks that are not asked for, and for what the
     /// back end cannot serve.
     pub fn resolve(&mut self, metadata: &Metadata, mode: Mode, backend: Backend) -> Resolved {
         let mut resolved = Resolved::default();
+        let mut optional = BTreeSet::new();
         for (id, program) in metadata.programs() {
             for point in program.attach.iter().filter(|point| is_wanted(&point.target, mode, backend)) {
                 match self.point(program, point) {
                     Ok(places) => resolved.probes.extend(places.into_iter().map(|found| Probe {
                         program: id,
-                        name: found.name,
+                        identity: 0,
+                        name: if point.named { point.name.clone() } else { found.name },
                         function: found.function,
                         place: found.place,
                         location: point.location,
-                        of_pattern: point.target.is_wildcard(),
+                        of_pattern: point.optional || point.target.is_wildcard(),
                     })),
                     Err(reason) => {
                         resolved.missing.push(Missing::new(metadata, &point.name, point.location, reason));
+                        if point.optional {
+                            optional.insert((point.location.line, point.location.column));
+                        }
                     }
                 }
             }
         }
+        // Of those that a pattern stands for, one is enough.
+        let place = |location: Location| (location.line, location.column);
+        optional.retain(|wanted| resolved.probes.iter().any(|probe| place(probe.location) == *wanted));
+        resolved.missing.retain(|missing| !optional.contains(&place(missing.location)));
         resolved
     }
 
@@ -342,6 +366,15 @@ impl Resolver {
             Some(found) => Ok(self.tracefs.insert(found)),
             None => Ok(self.tracefs.insert(Tracefs::locate()?)),
         }
+    }
+}
+
+/// Gives probes of the same names the same identity, when all of them are known.
+pub fn identify(probes: &mut [Probe]) {
+    let mut first: HashMap<(Bytes, Bytes), u32> = HashMap::with_capacity(probes.len());
+    for (number, probe) in (0..).zip(probes) {
+        let names = (probe.name.clone(), probe.function.clone());
+        probe.identity = *first.entry(names).or_insert(number);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::symbols::{cpp_forms, demangle};
 pub fn places(cache: &mut Cache, paths: &Paths, uprobe: &Uprobe, name: &Bytes) -> Result<Vec<Found>, Reason> {
     let binaries = paths.find(&uprobe.path);
     if binaries.is_empty() {
-        return Err(Reason::NoBinary);
+        return Err(if uprobe.path.is_empty() { Reason::NoProcess } else { Reason::NoBinary });
     }
     let is_pattern = has_wildcard(&uprobe.path);
     let mut found = Vec::new();
@@ -34,6 +34,7 @@ pub fn places(cache: &mut Cache, paths: &Paths, uprobe: &Uprobe, name: &Bytes) -
         }
     }
     match problem {
+        Some(_) if found.is_empty() && *uprobe.path == *b"*" => Err(Reason::NowhereMapped),
         Some(problem) if found.is_empty() => Err(problem),
         _ => Ok(found),
     }

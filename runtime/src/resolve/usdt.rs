@@ -26,7 +26,7 @@ pub fn places(
 ) -> Result<Vec<Found>, Reason> {
     let binaries = paths.find(&usdt.path);
     if binaries.is_empty() {
-        return Err(Reason::NoBinary);
+        return Err(if usdt.path.is_empty() { Reason::NoProcess } else { Reason::NoBinary });
     }
     let mut found = Vec::new();
     let mut problem = None;
@@ -39,6 +39,7 @@ pub fn places(
         }
     }
     match problem {
+        Some(_) if found.is_empty() && *usdt.path == *b"*" => Err(Reason::NowhereMapped),
         Some(problem) if found.is_empty() => Err(problem),
         _ => Ok(found),
     }

@@ -40,7 +40,7 @@ impl Checker<'_, '_> {
             Builtin::Rand => event(self, Ty::int(4, false), EventValue::Random),
             Builtin::Probe => event(self, Ty::Plain(Type::ProbeName), EventValue::ProbeId),
             Builtin::Func => event(self, Ty::Plain(Type::ProbeFunction), EventValue::ProbeId),
-            Builtin::Probetype => self.probe_type(span),
+            Builtin::Probetype => Ok(self.probe_type(span)),
             Builtin::Retval if self.body.kinds.contains(&ProbeKind::Fexit) => Ok(self.function_result(span)),
             Builtin::Retval => {
                 event(self, Ty::address(8, false, self.probe_space()), EventValue::ReturnValue)
@@ -226,15 +226,10 @@ impl Checker<'_, '_> {
         Ok(Value::new(ty, ExprKind::Event(EventValue::CurrentTask), self.location(span)))
     }
 
-    /// The type of all probes of the clause, which must be one.
-    fn probe_type(&mut self, span: Span) -> Checked<Value> {
-        let mut names = self.body.kinds.iter().map(|kind| kind.row().type_name);
-        let first = names.next().unwrap_or_default();
-        if names.any(|name| name != first) {
-            self.later(span, "`probetype` in a clause with probes of different types");
-            return Ok(self.placeholder(Ty::Plain(Type::Str(COMM_LEN)), span));
-        }
-        Ok(Value::literal(Literal::Str(first.into()), self.location(span)))
+    /// The type of all probes of the body: there is a body for each.
+    fn probe_type(&self, span: Span) -> Value {
+        let name = self.body.type_name.unwrap_or_default();
+        Value::literal(Literal::Str(name.into()), self.location(span))
     }
 
     /// `argN`: as many as the machine passes in registers, or as a static probe may have.

@@ -116,6 +116,8 @@ struct BodyState {
     id: ProgramId,
     layout: Layout,
     kinds: Vec<ProbeKind>,
+    /// What `probetype` is.
+    type_name: Option<&'static str>,
     events: Vec<(Bytes, Bytes)>,
     record: Option<StructId>,
     /// Holds the result of a test or benchmark.
@@ -237,6 +239,7 @@ impl BodyState {
             id,
             layout,
             kinds: kinds.to_vec(),
+            type_name: None,
             events,
             record: None,
             result: None,
@@ -267,6 +270,7 @@ impl Checker<'_, '_> {
     fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group<'_>) -> Body {
         self.body = BodyState::new(id, group.layout, &clause.kinds, events(group));
         self.body.place = only_place(group);
+        self.body.type_name = group.type_name;
         self.body.scopes.push(Vec::new());
         self.body.arguments = self.signature(group);
         self.expansions = 0;

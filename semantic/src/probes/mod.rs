@@ -6,7 +6,7 @@ mod resolve;
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{AttachPoint, Target as Attach};
 use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
-use btaot_grammar::vocabulary::{ProbeKind, closest};
+use btaot_grammar::vocabulary::{Builtin, ProbeKind, closest};
 
 use crate::Options;
 use crate::types::Space;
@@ -41,6 +41,8 @@ pub(crate) enum Layout {
 pub(crate) struct Group<'a> {
     /// The program's context.
     pub layout: Layout,
+    /// What `probetype` is, where the script asks for that.
+    pub type_name: Option<&'static str>,
     /// The attach points as they were written, in source order.
     pub points: Vec<&'a ast::AttachPoint>,
     /// Those that the tool can attach to.
@@ -88,18 +90,25 @@ fn clause<'a>(
     options: &Options,
     findings: &mut Findings,
 ) -> Clause<'a> {
+    // A type is a constant of a program. Scripts that ask for it get a program for each.
+    let asks_for_type = sources.mention(Builtin::Probetype.name());
     let mut clause = Clause { probe, kinds: Vec::new(), groups: Vec::new() };
     for point in &probe.attach_points {
-        match resolve::attach_point(point, sources, options) {
-            Ok(resolved) => {
-                clause.kinds.extend(&resolved.kinds);
-                findings.later.extend(resolved.later.map(|what| {
-                    let message = format!("{what} cannot be compiled yet");
-                    Diagnostic::error(Code::NotSupportedYet, point.span, message)
-                }));
-                add(&mut clause.groups, resolved.layout, point, resolved.attach);
+        let resolved = match resolve::attach_points(point, sources, options) {
+            Ok(resolved) => resolved,
+            Err(problem) => {
+                findings.diagnostics.push(*problem);
+                continue;
             }
-            Err(problem) => findings.diagnostics.push(*problem),
+        };
+        for one in resolved {
+            clause.kinds.push(one.kind);
+            findings.later.extend(one.later.map(|what| {
+                let message = format!("{what} cannot be compiled yet");
+                Diagnostic::error(Code::NotSupportedYet, point.span, message)
+            }));
+            let type_name = asks_for_type.then_some(one.kind.row().type_name);
+            add(&mut clause.groups, (one.layout, type_name), point, one.attach);
         }
     }
     clause
@@ -107,12 +116,13 @@ fn clause<'a>(
 
 fn add<'a>(
     groups: &mut Vec<Group<'a>>,
-    layout: Layout,
+    (layout, type_name): (Layout, Option<&'static str>),
     point: &'a ast::AttachPoint,
     attach: Option<AttachPoint>,
 ) {
-    let index = groups.iter().position(|group| group.layout == layout).unwrap_or_else(|| {
-        groups.push(Group { layout, points: Vec::new(), attach: Vec::new(), spans: Vec::new() });
+    let same = |group: &Group<'_>| group.layout == layout && group.type_name == type_name;
+    let index = groups.iter().position(same).unwrap_or_else(|| {
+        groups.push(Group { layout, type_name, points: Vec::new(), attach: Vec::new(), spans: Vec::new() });
         groups.len() - 1
     });
     let group = &mut groups[index];

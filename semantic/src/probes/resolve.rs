@@ -5,6 +5,7 @@ use btaot_abi::metadata::{
     Access, AttachPoint, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe, Usdt,
 };
 use btaot_frontend::ast::{self, AttachTarget, Part, PerfEvent, Rate, RateUnit, Site};
+use btaot_frontend::attach::{with_provider, wrong_parts};
 use btaot_frontend::{Code, Diagnostic, Sources, Span};
 use btaot_grammar::vocabulary::{HardwareEvent, ProbeKind, SoftwareEvent};
 
@@ -17,8 +18,8 @@ type Problem = Box<Diagnostic>;
 
 /// An attach point without mistakes.
 pub(super) struct Resolved {
-    /// What it is; several for a wildcard in the probe type.
-    pub kinds: Vec<ProbeKind>,
+    /// What it is.
+    pub kind: ProbeKind,
     /// The context of its program.
     pub layout: Layout,
     /// What the tool attaches to.
@@ -27,19 +28,45 @@ pub(super) struct Resolved {
     pub later: Option<String>,
 }
 
-pub(super) fn attach_point(
+/// What an attach point means: several things when there is a wildcard in the probe type.
+pub(super) fn attach_points(
     point: &ast::AttachPoint,
+    sources: &Sources,
+    options: &Options,
+) -> Result<Vec<Resolved>, Problem> {
+    if let Some(kind) = point.target.kind() {
+        return Ok(vec![attach_point(point, kind, sources, options)?]);
+    }
+    let kinds = wildcard(point)?;
+    let mut resolved = Vec::new();
+    let mut problem = None;
+    for kind in kinds {
+        let one = with_provider(point, kind).and_then(|one| attach_point(&one, kind, sources, options));
+        match one {
+            Ok(one) => resolved.push(one),
+            // Not every type takes the same parts.
+            Err(other) => problem = Some(other),
+        }
+    }
+    if resolved.len() > 1 {
+        resolved.iter_mut().flat_map(|one| &mut one.attach).for_each(|attach| attach.optional = true);
+    }
+    match problem {
+        Some(problem) if resolved.is_empty() => Err(problem),
+        _ => Ok(resolved),
+    }
+}
+
+fn attach_point(
+    point: &ast::AttachPoint,
+    kind: ProbeKind,
     sources: &Sources,
     options: &Options,
 ) -> Result<Resolved, Problem> {
     let span = point.span;
-    let Some(kind) = point.target.kind() else { return wildcard(point) };
     check(&point.target, span, options)?;
     let layout = layout(kind);
-    let later = |what: String| Resolved { kinds: vec![kind], layout, attach: None, later: Some(what) };
-    if point.name.is_some() {
-        return Ok(later("naming a probe".into()));
-    }
+    let later = |what: String| Resolved { kind, layout, attach: None, later: Some(what) };
     let target = match &point.target {
         AttachTarget::Begin => Attach::Begin,
         AttachTarget::End => Attach::End,
@@ -70,7 +97,7 @@ pub(super) fn attach_point(
             Attach::RawTracepoint { module: module.as_ref().map(bytes), event: bytes(event) }
         }
         AttachTarget::Usdt { binary, provider, name } => Attach::Usdt(Usdt {
-            path: bytes(binary),
+            path: if binary.text.is_empty() { Bytes::from("*") } else { bytes(binary) },
             provider: provider.as_ref().map(bytes),
             name: bytes(name),
         }),
@@ -79,9 +106,13 @@ pub(super) fn attach_point(
         | AttachTarget::FentryBpf { .. }
         | AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
     };
-    let name = name(kind, &point.target);
-    let attach = AttachPoint { name, location: location(sources, span), target };
-    Ok(Resolved { kinds: vec![kind], layout, attach: Some(attach), later: None })
+    let named = point.name.is_some();
+    let name = match &point.name {
+        Some(name) => Bytes::from(name.text.as_str()),
+        None => name(kind, &point.target),
+    };
+    let attach = AttachPoint { name, location: location(sources, span), target, named, optional: false };
+    Ok(Resolved { kind, layout, attach: Some(attach), later: None })
 }
 
 /// The context of a kind's programs.
@@ -114,6 +145,12 @@ fn check(target: &AttachTarget, span: Span, options: &Options) -> Result<(), Pro
             let hint = "name a function, or compile with --unsafe";
             Err(Box::new(Diagnostic::error(Code::UnsafeFunction, span, message).with_hint(hint)))
         }
+        AttachTarget::Uprobe { binary, .. } | AttachTarget::Usdt { binary, .. }
+            if binary.text.is_empty() && !options.one_process =>
+        {
+            let kind = target.kind().unwrap_or(ProbeKind::Uprobe);
+            Err(wrong_parts(kind, 1, span))
+        }
         AttachTarget::Watchpoint { mode, .. } if mode.read && !mode.write => {
             let message = "the processor cannot watch for reads alone";
             let error = Diagnostic::error(Code::BadAttachPart, span, message);
@@ -123,8 +160,9 @@ fn check(target: &AttachTarget, span: Span, options: &Options) -> Result<(), Pro
     }
 }
 
-/// A wildcard in the probe type stands for all types that can have such parts.
-fn wildcard(point: &ast::AttachPoint) -> Result<Resolved, Problem> {
+/// A wildcard in the probe type stands for all types that can have such parts: those of user code when a path is among
+/// them, else those of the kernel, if there are any.
+fn wildcard(point: &ast::AttachPoint) -> Result<Vec<ProbeKind>, Problem> {
     let [provider, parts @ ..] = &point.parts[..] else { return Err(unexpanded(point)) };
     if !point.positionals.is_empty() {
         return Err(unexpanded(point));
@@ -137,13 +175,17 @@ fn wildcard(point: &ast::AttachPoint) -> Result<Resolved, Problem> {
             && crate::target::matches(&bytes(provider), &Bytes::from(kind.name()))
     };
     let kinds: Vec<ProbeKind> = ProbeKind::ALL.iter().copied().filter(suits).collect();
-    let Some(first) = kinds.first() else {
+    let is_user =
+        |kind: &ProbeKind| matches!(kind, ProbeKind::Uprobe | ProbeKind::Uretprobe | ProbeKind::Usdt);
+    let has_path = parts.iter().any(|part| part.text.contains(&b'/'));
+    let (user, kernel): (Vec<ProbeKind>, Vec<ProbeKind>) = kinds.into_iter().partition(is_user);
+    let kinds = if has_path || kernel.is_empty() { user } else { kernel };
+    if kinds.is_empty() {
         let message = format!("no probe type `{}` takes {count} parts and wildcards", provider.lossy());
         let error = Diagnostic::error(Code::WildcardNotAllowed, point.span, message);
         return Err(Box::new(error.with_hint("`btaot help probes` lists the probe types")));
-    };
-    let layout = layout(*first);
-    Ok(Resolved { kinds, layout, attach: None, later: Some("a wildcard in the probe type".into()) })
+    }
+    Ok(kinds)
 }
 
 /// Why an attach point that is not known yet cannot be used.
@@ -234,7 +276,7 @@ fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
             parts.extend([format!("{address:#x}").into(), length.to_string().into(), mode.into()]);
         }
         AttachTarget::Usdt { binary, provider, name } => {
-            parts.push(binary.text.clone());
+            parts.extend(Some(binary.text.clone()).filter(|text| !text.is_empty()));
             parts.extend(provider.iter().map(|provider| provider.text.clone()));
             parts.push(name.text.clone());
         }
@@ -242,7 +284,7 @@ fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
             parts.push([&binary.text[..], b"@", &site_name(site)].concat());
         }
         AttachTarget::Uprobe { binary, cpp, site, .. } => {
-            parts.push(binary.text.clone());
+            parts.extend(Some(binary.text.clone()).filter(|text| !text.is_empty()));
             parts.extend(cpp.then(|| b"cpp".to_vec()));
             parts.push(site_name(site));
         }

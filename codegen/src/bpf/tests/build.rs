@@ -74,7 +74,7 @@ pub fn attach(context: Context) -> AttachPoint {
             Target::RawTracepoint { module: None, event: Bytes::from("sched_switch") }
         }
     };
-    AttachPoint { name: Bytes::from("probe"), location: HERE, target }
+    AttachPoint { name: Bytes::from("probe"), location: HERE, target, named: false, optional: false }
 }
 
 pub fn variable(name: &str, ty: Type) -> Variable {

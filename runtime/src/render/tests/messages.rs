@@ -88,7 +88,7 @@ fn losses_are_summed_by_probe() {
     let program = |name: &str, target| Program {
         symbol: name.into(),
         location,
-        attach: vec![AttachPoint { name: name.into(), location, target }],
+        attach: vec![AttachPoint { name: name.into(), location, target, named: false, optional: false }],
         identity: Identity::Unused,
         tracepoint: None,
         operands: None,

@@ -1,0 +1,142 @@
+//! Probes in user code: many at once, in real programs, by process.
+
+use crate::support::compiler::{btaot, compile_text};
+use crate::support::policy::{self, Need};
+use crate::support::process::{self, Running};
+use crate::support::{Checked, programs, text};
+use libtest_mimic::Trial;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Functions that one pattern matches.
+const FUNCTIONS: usize = 500;
+
+pub fn trials() -> Vec<Trial> {
+    let rows: [(_, &[Need], policy::Check); _] = [
+        ("five_hundred_functions_take_one_link", &[], five_hundred_functions_take_one_link),
+        ("python_tells_of_its_functions", &[], python_tells_of_its_functions),
+        ("exceptions_of_cpp_are_seen", &[Need::Program("c++")], exceptions_of_cpp_are_seen),
+        ("with_a_process_probes_need_no_binary", &[], with_a_process_probes_need_no_binary),
+        ("names_of_cpp_and_rust_are_readable", &[Need::Program("rustc")], names_of_cpp_and_rust_are_readable),
+    ];
+    policy::table("live::user_code", &[Need::Root], rows)
+}
+
+/// Compiles a program of the test's own.
+fn build(folder: &Path, compiler: &[&str], file: &str, source: &str) -> Result<PathBuf, String> {
+    let path = folder.join(file);
+    std::fs::write(&path, source).map_err(|error| error.to_string())?;
+    let output = path.with_extension("");
+    let mut command = Command::new(compiler[0]);
+    process::run(command.args(&compiler[1..]).arg(&path).arg("-o").arg(&output))?.expect_code(0)?;
+    Ok(output)
+}
+
+/// Function number n is called n times, so a place that is left out, or traced twice, shows in the sum.
+fn five_hundred_functions_take_one_link(folder: &Path) -> Checked {
+    let mut source = String::from("#include <unistd.h>\nvolatile long sink;\n");
+    for number in 0..FUNCTIONS {
+        let _ = writeln!(source, "__attribute__((noipa)) void many_{number}(void) {{ sink += {number}; }}");
+    }
+    source.push_str("int main(void) {\nchar byte;\nif (write(1, \"ready\\n\", 6) != 6) return 1;\n");
+    source.push_str("while (read(0, &byte, 1) == 1 && byte == '.') {\n");
+    for number in 0..FUNCTIONS {
+        let _ = writeln!(source, "for (int turn = 0; turn < {number}; turn++) many_{number}();");
+    }
+    source.push_str("}\nreturn 0;\n}\n");
+    let program = build(folder, &["cc", "-O1", "-static"], "many.c", &source)?;
+    let script = format!("uprobe:{}:many_* {{ @calls = count(); }}", program.display());
+    let tool = compile_text(&script, folder, "tool")?;
+    let mut traced = Running::start(&mut Command::new(&program))?;
+    traced.wait_for_stdout("ready\n")?;
+    let running = Running::start_attached(&mut Command::new(&tool))?;
+    let links = links(running.pid())?;
+    if links != 1 {
+        return Err(format!("{links} links instead of one").into());
+    }
+    traced.type_in(".")?;
+    traced.finish()?.expect_code(0)?;
+    running.signal("INT")?;
+    let finished = running.finish()?.expect_code(0)?;
+    let calls = FUNCTIONS * (FUNCTIONS - 1) / 2;
+    let expected = format!("\n\n@calls: {calls}\n");
+    text::expect_equal("standard output", &expected, &finished.stdout)?;
+    Ok(())
+}
+
+/// The links that a process holds.
+fn links(pid: u32) -> Result<usize, String> {
+    let folder = format!("/proc/{pid}/fdinfo");
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
+    let is_link = |entry: std::fs::DirEntry| {
+        std::fs::read_to_string(entry.path()).is_ok_and(|text| text.contains("link_type:"))
+    };
+    Ok(entries.flatten().map(is_link).filter(|is| *is).count())
+}
+
+fn python_tells_of_its_functions(folder: &Path) -> Checked {
+    let script = "usdt:/usr/bin/python3:function__entry /str(arg1) == \"traced\"/ \
+        { printf(\"%s %s %d\\n\", str(arg0), str(arg1), arg2); }";
+    let tool = compile_text(script, folder, "tool")?;
+    let module = folder.join("module.py");
+    std::fs::write(&module, "\n\ndef traced(n):\n    return n\n\ntraced(1)\ntraced(2)\n")?;
+    let command = format!("/usr/bin/python3 {}", module.display());
+    let finished = process::run(Command::new(&tool).args(["-c", &command]))?;
+    let finished = finished.expect_code(0)?;
+    let line = format!("{} traced 3\n", module.display());
+    text::expect_equal("standard output", &format!("{line}{line}\n\n"), &finished.stdout)?;
+    Ok(())
+}
+
+/// The C++ library has a static probe for each exception that is thrown; its second argument is the type's description,
+/// whose second word points to the type's name.
+fn exceptions_of_cpp_are_seen(folder: &Path) -> Checked {
+    // Only pages that were touched can be read.
+    let source = "#include <typeinfo>\nstruct Mishap {};\n\
+        int main() {\nvolatile int caught = typeid(Mishap).name()[0] - '6';\n\
+        for (int turn = 0; turn < 3; turn++) try { throw Mishap(); } catch (Mishap &) { caught++; }\n\
+        try { throw 7; } catch (int) { caught++; }\nreturn caught == 4 ? 0 : 1;\n}\n";
+    let program = build(folder, &["c++", "-O1"], "throws.cc", source)?;
+    let script = "usdt:libstdc++:libstdcxx:throw { @thrown[str(*(uint64 *)(arg1 + 8))] = count(); }";
+    let tool = compile_text(script, folder, "tool")?;
+    let finished =
+        process::run(Command::new(&tool).args(["-c", &program.display().to_string()]))?.expect_code(0)?;
+    text::expect_equal("standard output", "\n\n@thrown[i]: 1\n@thrown[6Mishap]: 3\n", &finished.stdout)?;
+    Ok(())
+}
+
+fn with_a_process_probes_need_no_binary(_: &Path) -> Checked {
+    let program = programs::program("marks")?;
+    let script = "uprobe:first { @first = count(); } usdt:plain { @plain = count(); }";
+    let command = format!("{} 2", program.display());
+    let finished =
+        process::run(btaot().args(["exec", "-q", "-e", script, "-c", &command]))?.expect_code(0)?;
+    text::expect_equal("standard output", "\n\n@first: 2\n@plain: 4\n", &finished.stdout)?;
+    // Without one there is nothing that could be meant.
+    let finished = process::run(btaot().args(["exec", "-e", "uprobe:first { }"]))?.expect_code(1)?;
+    if !finished.stderr.contains("`uprobe` takes 2 to 3 parts after its name, found 1") {
+        return Err(finished.stderr.into());
+    }
+    Ok(())
+}
+
+/// The processes are gone when their stacks are printed.
+fn names_of_cpp_and_rust_are_readable(folder: &Path) -> Checked {
+    let rust = "mod inner {\n#[inline(never)]\npub fn work(n: u32) -> u32 { std::hint::black_box(n) }\n}\n\
+        fn main() { std::hint::black_box(inner::work(3)); }\n";
+    let rust = build(folder, &["rustc", "-g", "-O", "-Cforce-frame-pointers=yes"], "rusty.rs", rust)?;
+    let classes = programs::program("classes")?;
+    for (program, probe, expected) in [
+        (rust, "*inner*work*", "\n        rusty::inner::work+0\n"),
+        (classes, "*Basket*add*", "\n        shop::Basket::add(int) const+0\n"),
+    ] {
+        let script = format!("uprobe:{}:{probe} {{ print(ustack(1)); }}", program.display());
+        let tool = compile_text(&script, folder, "tool")?;
+        let finished =
+            process::run(Command::new(&tool).args(["-c", &program.display().to_string()]))?.expect_code(0)?;
+        let stack = finished.stdout.trim_end().to_owned() + "\n";
+        text::expect_equal("standard output", expected, &stack)?;
+    }
+    Ok(())
+}
