@@ -112,6 +112,7 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     run.start(options)?;
     let mut passed = true;
     match options.mode {
+        Mode::Trace if run.session.is_over() => {}
         Mode::Trace => run.until_end()?,
         Mode::Test => passed = run.tests()?,
         Mode::Bench => run.benchmarks()?,

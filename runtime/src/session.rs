@@ -382,6 +382,13 @@ impl<'m> Session<'m> {
         child.release().map_err(|error| command.error(error).into())
     }
 
+    /// Whether nothing can happen any more once the probes are attached: all of them ran already, or run at the end. A
+    /// command that was started is waited for.
+    pub fn is_over(&self) -> bool {
+        let waits = |probe: &Probe| !matches!(probe.place, Place::Begin | Place::End);
+        self.child.is_none() && !self.probes.iter().any(waits)
+    }
+
     /// Detaches everything. Afterwards no program runs but those that the tool runs itself.
     pub fn detach(&mut self) {
         self.links.clear();

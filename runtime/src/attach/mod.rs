@@ -4,7 +4,7 @@
 mod perf_event;
 mod user;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::CStr;
 use std::fs;
 use std::io;
@@ -20,6 +20,7 @@ use crate::load::{LoadError, Loaded, Loader};
 use crate::object::Image;
 use crate::plan::Copy;
 use crate::resolve::{KernelPlace, Missing, Place, Probe, Reason};
+use crate::symbols::kernel::addresses;
 use crate::sys::machine::{release, version};
 use crate::sys::perf::{self, Event, Scope};
 use crate::sys::{bpf, is_errno};
@@ -210,7 +211,10 @@ impl<'a> Attacher<'a> {
                 links.map(|links| links.into_iter().flatten().collect())
             }
             Place::Kprobe(place) => {
-                let kind = self.event_kind("kprobe", point)?;
+                let kind = self.event_kind("kprobe", point).map_err(|error| match is_absent(place) {
+                    true => self.missing(point.probe, Reason::NoKernelFunction),
+                    false => error,
+                })?;
                 let function = place.function.as_deref();
                 let event = Event::Kprobe { kind, function, offset: place.offset, ret: place.ret };
                 self.attach_event(program, loaded, point, &event, self.one_cpu())
@@ -348,6 +352,14 @@ impl<'a> Attacher<'a> {
             hint,
         }
     }
+}
+
+/// Whether the kernel has no function of this name at all. It is asked only to tell a wrong name from a kernel that has
+/// no kprobes: reading its symbols takes long.
+fn is_absent(place: &KernelPlace) -> bool {
+    let Some(name) = place.function.as_deref().map(CStr::to_bytes) else { return false };
+    let name = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+    addresses(&HashSet::from([name])).is_ok_and(|found| found.is_empty())
 }
 
 /// Multi links take functions by name, at their entry or return.

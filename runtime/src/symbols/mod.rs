@@ -4,7 +4,7 @@
 mod code;
 mod demangle;
 mod files;
-mod kernel;
+pub(crate) mod kernel;
 mod process;
 mod user;
 mod watch;
