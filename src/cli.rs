@@ -43,6 +43,11 @@ Exit code: 0 when done, 1 when the script is rejected or a file cannot be used."
 pub enum Command {
     /// Compile a script in memory and run it at once
     Exec(Box<Exec>),
+    /// List probes and types of this machine
+    ///
+    /// Patterns are those of attach points, such as `tracepoint:syscalls:*open*`, `uprobe:/bin/bash:read*` or, for any
+    /// probe of the kernel, `*tcp*`; `struct task_struct` names types. Several are separated by commas.
+    List(List),
     /// Show what a tool carries
     Inspect(Inspect),
     /// Compile an eBPF object into native objects
@@ -99,6 +104,9 @@ pub struct Compile {
     /// Allow functions and probes that change the traced system, such as system() and signal()
     #[arg(long = "unsafe")]
     pub allow_unsafe: bool,
+    /// Have programs report reads of bad addresses and keys that are missing in maps
+    #[arg(short = 'k')]
+    pub check_helpers: bool,
     /// Fix a kernel feature on (+NAME) or off (-NAME) instead of asking the kernel that runs the tool
     #[arg(long = "feature", value_name = "±NAME", allow_hyphen_values = true,
           value_parser = parse_feature)]
@@ -108,8 +116,21 @@ pub struct Compile {
     pub includes: Includes,
 }
 
-/// Where headers are.
+/// List probes and types of this machine.
 #[derive(Debug, Args)]
+pub struct List {
+    /// What is listed; by default all probes of the kernel
+    pub pattern: Option<String>,
+    /// Show what probes are given, and the definitions of types
+    #[arg(short)]
+    pub verbose: bool,
+    /// Look for programs and libraries where this process finds them
+    #[arg(short, value_name = "PID")]
+    pub pid: Option<u32>,
+}
+
+/// Where headers are.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Includes {
     /// Look for headers in this folder too
     #[arg(short = 'I', value_name = "FOLDER")]

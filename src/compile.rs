@@ -27,6 +27,10 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
         options: Options { allow_unsafe: arguments.allow_unsafe, one_process: false },
         includes: &arguments.includes,
         features: &arguments.features,
+        check_helpers: arguments.check_helpers,
+        parameters: None,
+        environment: &[],
+        kernel_types: None,
         warnings: true,
     };
     let checked = pipeline::check(input, &settings)?;

@@ -3,39 +3,55 @@
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use btaot_abi::features::{FEATURES, KernelFeature};
+use btaot_runtime::describe;
 use btaot_runtime::sys::memory_file;
 use btaot_semantic::Options;
 
-use crate::cli::Stage;
+use crate::cli::{Includes, Stage};
 use crate::compile::stage_text;
 use crate::exec_cli::{DebugStage, Exec, RunMode};
 use crate::failure::Failure;
-use crate::output;
+use crate::input;
+use crate::list::{self, Request};
 use crate::pipeline::{self, Checked, Input, Settings};
+use crate::{environment, output};
 
 /// Runs the subcommand. Returns only when nothing is run.
 pub fn run(arguments: &Exec) -> Result<(), Failure> {
     if arguments.version {
         return output::print(&format!("btaot v{}\n", env!("CARGO_PKG_VERSION")));
     }
+    if arguments.info {
+        return output::print(&describe::kernel(&[]));
+    }
     if arguments.check_helpers > 1 {
         return Err(Failure::Usage("-k is given once: every helper is checked then".into()));
     }
     let features = without(&arguments.no_feature)?;
-    let (input, parameters) = script(arguments)?;
+    let environment = environment::settings()?;
+    let includes = includes(arguments);
+    let parameters = parameters(arguments);
+    let values: Vec<Vec<u8>> = positional(arguments).map(OsStringExt::into_vec).collect();
     let settings = Settings {
         options: Options {
             allow_unsafe: arguments.allow_unsafe,
             one_process: arguments.pid.is_some() || arguments.command.is_some(),
         },
-        includes: &arguments.includes,
+        includes: &includes,
         features: &features,
+        check_helpers: arguments.check_helpers > 0,
+        parameters: Some(&values),
+        environment: &environment,
+        kernel_types: environment::kernel_types()?,
         warnings: !arguments.no_warnings,
     };
-    let checked = pipeline::check(input, &settings)?;
+    if arguments.list {
+        return list(arguments, &settings);
+    }
+    let checked = pipeline::check(script(arguments)?, &settings)?;
     show_stages(arguments, &checked, &settings)?;
     let compiled = checked.generate(&settings, None)?;
     if let Some(path) = &arguments.emit_elf {
@@ -48,26 +64,48 @@ pub fn run(arguments: &Exec) -> Result<(), Failure> {
     if arguments.mode == Some(RunMode::Codegen) {
         return Ok(());
     }
-    let words = tool_arguments(arguments, parameters);
     let words: Result<Vec<CString>, _> =
-        words.into_iter().map(|word| CString::new(word.into_vec())).collect();
+        tool_arguments(arguments, parameters).into_iter().map(|word| CString::new(word.into_vec())).collect();
     // The system gave them as texts that end with NUL.
     let words = words.map_err(|error| Failure::Usage(error.to_string()))?;
     let error = memory_file::execute(c"btaot", &tool, &words);
     Err(Failure::file("the compiled tool", "run", error))
 }
 
-/// The script, and the words that are its parameters and options.
-fn script(arguments: &Exec) -> Result<(Input, Vec<OsString>), Failure> {
-    let mut words = arguments.words.iter().cloned();
-    let path = match &arguments.expression {
-        Some(_) => OsString::new(),
-        None => words
-            .next()
-            .ok_or_else(|| Failure::Usage("no script: name its file, or give its text with -e".into()))?,
+/// The script.
+fn script(arguments: &Exec) -> Result<Input, Failure> {
+    let path = match (&arguments.expression, arguments.words.first()) {
+        (Some(_), _) => OsStr::new(""),
+        (None, Some(path)) => path,
+        (None, None) => {
+            return Err(Failure::Usage("no script: name its file, or give its text with -e".into()));
+        }
     };
-    let input = Input::read(arguments.expression.as_deref(), Path::new(&path))?;
-    Ok((input, words.chain(arguments.more.iter().cloned()).collect()))
+    Input::read(arguments.expression.as_deref(), Path::new(path))
+}
+
+/// The words for the tool: its parameters and the script's own options.
+fn parameters(arguments: &Exec) -> Vec<OsString> {
+    let first = usize::from(arguments.expression.is_none());
+    arguments.words.iter().skip(first).chain(&arguments.more).cloned().collect()
+}
+
+/// `$1` and so on: behind `--`, what begins with two dashes is an option of the script.
+fn positional(arguments: &Exec) -> impl Iterator<Item = OsString> {
+    let first = usize::from(arguments.expression.is_none());
+    let more = arguments.more.iter().filter(|word| !word.as_encoded_bytes().starts_with(b"--"));
+    arguments.words.iter().skip(first).chain(more).cloned()
+}
+
+/// Where headers are; the environment may name the kernel's.
+fn includes(arguments: &Exec) -> Includes {
+    let named = &arguments.includes;
+    let kernel_headers: Vec<PathBuf> = if named.kernel_headers.is_empty() {
+        environment::kernel_headers()
+    } else {
+        named.kernel_headers.clone()
+    };
+    Includes { kernel_headers, ..named.clone() }
 }
 
 /// The kernel features to do without.
@@ -78,6 +116,25 @@ fn without(names: &[String]) -> Result<Vec<(KernelFeature, bool)>, Failure> {
         KernelFeature::by_name(name).map(|feature| (feature, false)).ok_or_else(unknown)
     };
     names.iter().map(feature).collect()
+}
+
+/// `-l`: the word is a pattern, or a file that holds a script.
+fn list(arguments: &Exec, settings: &Settings<'_>) -> Result<(), Failure> {
+    let pid = match &arguments.pid {
+        None => None,
+        Some(text) => {
+            let bad = || Failure::Usage(format!("-p: `{}` is not the id of a process", text.display()));
+            Some(text.to_string_lossy().parse().map_err(|_| bad())?)
+        }
+    };
+    let request = Request { verbose: arguments.verbose, pid, settings };
+    let word = arguments.words.first();
+    let is_script = |word: &OsString| word == input::STANDARD || Path::new(word).is_file();
+    if arguments.expression.is_some() || word.is_some_and(is_script) {
+        return list::of_script(script(arguments)?, &request);
+    }
+    let pattern = word.map_or_else(|| "*".into(), |word| word.to_string_lossy());
+    list::of_pattern(&pattern, &request)
 }
 
 /// Prints what `-d` asks for, and writes what `--emit-llvm` does.
@@ -119,11 +176,9 @@ fn tool_arguments(arguments: &Exec, parameters: Vec<OsString>) -> Vec<OsString> 
     for (option, value) in values {
         words.extend(value.iter().flat_map(|value| [option.into(), value.clone()]));
     }
-    let verifier =
-        arguments.debug.iter().any(|stage| matches!(stage, DebugStage::Verifier | DebugStage::All));
     let switches = [
         ("-q", arguments.quiet),
-        ("-v", arguments.verbose || verifier),
+        ("-v", arguments.verbose),
         ("--no-warnings", arguments.no_warnings),
         ("--dry-run", arguments.dry_run),
         ("--test", arguments.test || arguments.mode == Some(RunMode::Test)),

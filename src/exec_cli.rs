@@ -47,7 +47,7 @@ pub struct Exec {
     /// List the probes that match a pattern, or those of a script, or the types of `struct PATTERN`
     #[arg(short)]
     pub list: bool,
-    /// Print stages of the compilation to standard output: ast, program, codegen-opt, dis, asm, metadata, verifier, all
+    /// Print stages of the compilation to standard output: ast, program, codegen-opt, dis, asm, metadata, all
     #[arg(short, value_name = "STAGE", value_delimiter = ',')]
     pub debug: Vec<DebugStage>,
     /// Allow functions and probes that change the traced system, such as system() and signal()
@@ -136,8 +136,6 @@ pub enum DebugStage {
     Asm,
     /// Metadata table
     Metadata,
-    /// What the kernel's verifier says
-    Verifier,
     /// All of these
     All,
 }

@@ -36,6 +36,9 @@ pub enum Failure {
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// A variable of the environment makes no sense.
+    #[error("{0}")]
+    Environment(String),
 }
 
 impl Failure {
@@ -54,6 +57,9 @@ impl Failure {
         if !matches!(self, Self::Rejected) {
             eprintln!("error: {self}");
         }
-        ExitCode::FAILURE
+        match self {
+            Self::Environment(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
     }
 }

@@ -7,6 +7,7 @@ mod cli;
 mod compile;
 mod completions;
 mod ebpf;
+mod environment;
 mod exec;
 mod exec_cli;
 mod explain;
@@ -17,8 +18,10 @@ mod headers;
 mod help;
 mod input;
 mod inspect;
+mod list;
 mod native_cli;
 mod output;
+mod parameters;
 mod pipeline;
 mod run_cmd;
 mod test_cmd;
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Some(Command::Exec(arguments)) => exec::run(&arguments),
+        Some(Command::List(arguments)) => list::run(&arguments),
         Some(Command::Inspect(arguments)) => inspect::run(&arguments),
         Some(Command::Build(arguments)) => build_cmd::run(&arguments),
         Some(Command::Run(arguments)) => run_cmd::run(&arguments),

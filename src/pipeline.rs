@@ -18,8 +18,10 @@ use btaot_semantic::program::Program;
 use btaot_semantic::{Options, Target};
 
 use crate::cli::{Includes, Stage};
+use crate::environment::{Setting, with_settings};
 use crate::failure::Failure;
 use crate::files::Disk;
+use crate::parameters::with_parameters;
 use crate::{SHIM, c_code, headers, input};
 
 /// A script, before anything is known of it.
@@ -56,6 +58,14 @@ pub struct Settings<'a> {
     pub includes: &'a Includes,
     /// Kernel features that are fixed.
     pub features: &'a [(KernelFeature, bool)],
+    /// Whether programs report reads that fail and keys that are missing: `-k`.
+    pub check_helpers: bool,
+    /// Positional parameters, when they are known already.
+    pub parameters: Option<&'a [Vec<u8>]>,
+    /// Settings that count more than the script's own.
+    pub environment: &'a [Setting],
+    /// Types to be used instead of the running kernel's.
+    pub kernel_types: Option<Vec<u8>>,
     /// Whether warnings and notes are shown.
     pub warnings: bool,
 }
@@ -78,7 +88,14 @@ pub fn check(input: Input, settings: &Settings<'_>) -> Result<Checked, Failure> 
     let mut loaded =
         btaot_frontend::load(file, path, &mut sources, &Disk).map_err(|errors| reject(&sources, &errors))?;
     settings.report(&sources, &loaded.warnings);
-    let target = Target::live();
+    if let Some(values) = settings.parameters {
+        loaded.script = with_parameters(loaded.script, values).map_err(|errors| reject(&sources, &errors))?;
+    }
+    loaded.script = with_settings(loaded.script, settings.environment, file);
+    let target = match &settings.kernel_types {
+        Some(types) => Target::live_with_types(types.clone()),
+        None => Target::live(),
+    };
     let folder = input.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     let (headers, mut found) =
         headers::read(&mut loaded.script, &mut sources, folder, settings.includes, &target);
@@ -133,6 +150,7 @@ impl Checked {
             source: self.source().bytes(),
             features: settings.features,
             c_code: &c_code,
+            check_helpers: settings.check_helpers,
             llvm_ir: stage == Some(Stage::Llvm),
             assembly: stage == Some(Stage::Asm),
         };
@@ -154,7 +172,21 @@ impl Checked {
     }
 }
 
-impl Settings<'_> {
+impl<'a> Settings<'a> {
+    /// For scripts that are not run.
+    pub fn of_list(includes: &'a Includes) -> Self {
+        Self {
+            options: Options { allow_unsafe: true },
+            includes,
+            features: &[],
+            check_helpers: false,
+            parameters: None,
+            environment: &[],
+            kernel_types: None,
+            warnings: false,
+        }
+    }
+
     fn report(&self, sources: &Sources, diagnostics: &[Diagnostic]) {
         if self.warnings {
             report(sources, diagnostics);

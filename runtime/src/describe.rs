@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use btaot_abi::constants::{IntSource, StrSource};
-use btaot_abi::features::FEATURES;
+use btaot_abi::features::{FEATURES, KernelFeature};
 use btaot_abi::metadata::{Metadata, NamedOption, OptionValue, Program, Target};
 
 use crate::features::{Features, may_ask};
@@ -135,17 +135,24 @@ pub fn info(metadata: &Metadata) -> String {
     if !metadata.core.roots.is_empty() {
         let _ = writeln!(text, "kernel types: {}", metadata.core.roots.join(", "));
     }
+    text.push_str(&kernel(&metadata.features));
+    text
+}
+
+/// What this kernel offers to tools; `fixed` are features that were decided when a tool was compiled.
+pub fn kernel(fixed: &[(KernelFeature, bool)]) -> String {
+    let mut text = String::new();
     let has_btf = Path::new("/sys/kernel/btf/vmlinux").exists();
     let _ = writeln!(text, "kernel:       {}, {} BTF", release(), if has_btf { "with" } else { "without" });
     if !may_ask() {
         text.push_str("  its features show with root's privileges only\n");
         return text;
     }
-    let features = Features::new(&metadata.features);
+    let features = Features::new(fixed);
     for row in FEATURES {
-        let fixed = metadata.features.iter().any(|(feature, _)| *feature == row.feature);
+        let is_fixed = fixed.iter().any(|(feature, _)| *feature == row.feature);
         let has = if features.has(row.feature) { "yes" } else { "no" };
-        let note = if fixed { " (fixed when compiled)" } else { "" };
+        let note = if is_fixed { " (fixed when compiled)" } else { "" };
         let _ = writeln!(text, "  {:<22} {has}{note}", row.name);
     }
     text

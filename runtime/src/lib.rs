@@ -7,7 +7,7 @@ mod constants;
 pub mod describe;
 mod events;
 mod features;
-mod kernel_btf;
+pub mod kernel_btf;
 pub mod life;
 mod load;
 pub mod maps;
@@ -20,7 +20,7 @@ pub mod resolve;
 pub mod session;
 mod store;
 pub mod symbols;
-mod tracefs;
+pub mod tracefs;
 mod wait;
 
 #[allow(unsafe_code, reason = "the one audited module that talks to the kernel")]

@@ -49,6 +49,8 @@ pub struct Options<'a> {
     pub features: &'a [(KernelFeature, bool)],
     /// C code that the script imports.
     pub c_code: &'a [CCode<'a>],
+    /// Programs report reads that fail and keys that are missing, not only what fails for want of room.
+    pub check_helpers: bool,
     /// Also give the optimised LLVM assembly.
     pub llvm_ir: bool,
     /// Also give the eBPF assembly.
@@ -58,7 +60,15 @@ pub struct Options<'a> {
 impl Options<'_> {
     /// Nothing but the object, for an architecture.
     pub fn new(arch: Arch) -> Self {
-        Self { arch, source: b"", features: &[], c_code: &[], llvm_ir: false, assembly: false }
+        Self {
+            arch,
+            source: b"",
+            features: &[],
+            c_code: &[],
+            check_helpers: false,
+            llvm_ir: false,
+            assembly: false,
+        }
     }
 }
 

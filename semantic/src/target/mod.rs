@@ -51,6 +51,12 @@ impl Target {
         Self::new(Arch::host(), live::Machine::default())
     }
 
+    /// The machine this runs on, but with another kernel's BTF.
+    #[must_use]
+    pub fn live_with_types(kernel_btf: Vec<u8>) -> Self {
+        Self { kernel_btf: OnceCell::from(Some(kernel_btf)), ..Self::live() }
+    }
+
     /// A machine made of given facts.
     #[must_use]
     pub fn fixture(arch: Arch, fixture: Fixture) -> Self {

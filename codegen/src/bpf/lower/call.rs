@@ -76,6 +76,7 @@ impl<'c> Lower<'_, '_, 'c> {
             Reach::User => Helper::ProbeReadUser,
             Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernel,
         };
+        let location = from.location;
         let from = self.scalar(from)?;
         let length = match known {
             Some(known) => ir.i64(known.max(1)),
@@ -91,7 +92,7 @@ impl<'c> Lower<'_, '_, 'c> {
         if known.is_none() {
             self.zero(Spot::aligned(copy), room);
         }
-        self.helper(read, &[copy.into(), length.into(), from.into()]);
+        self.read_by(read, &[copy.into(), length.into(), from.into()], location);
         let failed = self.helper(Helper::ProbeWriteUser, &[to.into(), copy.into(), length.into()]);
         Ok(ir.zext(ir.eq(failed, ir.i64(0))))
     }

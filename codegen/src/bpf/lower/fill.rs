@@ -1,7 +1,7 @@
 //! Expressions whose value is memory: each is written where it is wanted.
 
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Call, EventValue, Expr, ExprKind, NAME_SIZE};
+use btaot_semantic::program::{Call, EventValue, Expr, ExprKind, Location, NAME_SIZE};
 use btaot_semantic::types::{Space, Type};
 
 use super::place::{Place, Reach};
@@ -261,26 +261,26 @@ impl<'c> Lower<'_, '_, 'c> {
         if let (Type::Str(_), Fill::Whole, Reach::Kernel | Reach::User | Reach::Context) =
             (&at.ty, how, place.reach)
         {
-            self.read_padded(to, place, size);
+            self.read_padded(to, place, size, at.location);
             return Ok(());
         }
-        self.copy_from(to, place, size);
+        self.copy_from(to, place, size, at.location);
         Ok(())
     }
 
     /// Reads a text that may fill its array to the last byte, and clears what stands behind its end.
-    fn read_padded(&mut self, to: Spot<'c>, place: &Place<'c>, size: u32) {
+    fn read_padded(&mut self, to: Spot<'c>, place: &Place<'c>, size: u32, location: Location) {
         let ir = self.ir;
         self.zero(to, size);
         let helper = text_helper(place.reach);
-        let length =
-            self.helper(helper, &[to.pointer.into(), ir.i64(size.into()).into(), place.pointer.into()]);
+        let arguments = [to.pointer.into(), ir.i64(size.into()).into(), place.pointer.into()];
+        let length = self.read_by(helper, &arguments, location);
         let (full, join) = (self.open("full"), self.open("read"));
         ir.branch(ir.eq(length, ir.i64(size.into())), full, join, Likely::No);
         ir.at_end(full);
         let last = u64::from(size) - 1;
         let rest = Place { pointer: ir.offset(place.pointer, last), ..place.clone() };
-        self.read_far(ir.offset(to.pointer, last), &rest, 1);
+        self.read_far(ir.offset(to.pointer, last), &rest, 1, location);
         ir.jump(join);
         ir.at_end(join);
     }
@@ -306,7 +306,11 @@ impl<'c> Lower<'_, '_, 'c> {
             ir.store(to.pointer, ir.trunc(ir.i64(0), 8), 1);
         }
         let reach = self.reach(space);
-        let read = self.helper(text_helper(reach), &[to.pointer.into(), most.into(), address.into()]);
+        let read = self.read_by(
+            text_helper(reach),
+            &[to.pointer.into(), most.into(), address.into()],
+            at.location,
+        );
         if length.is_none() && self.has_trailer(size) {
             // A text without room for its end is shown as cut: its last byte takes the place of the end.
             let full = ir.eq(read, ir.i64(size.into()));
@@ -351,7 +355,7 @@ impl<'c> Lower<'_, '_, 'c> {
         ir.store(to.pointer, ir.trunc(most, 32), 4);
         let reach = self.reach(space);
         let helper = if reach == Reach::User { Helper::ProbeReadUser } else { Helper::ProbeReadKernel };
-        self.helper(helper, &[bytes.pointer.into(), most.into(), address.into()]);
+        self.read_by(helper, &[bytes.pointer.into(), most.into(), address.into()], at.location);
         Ok(())
     }
 

@@ -244,6 +244,7 @@ impl<'c> Lower<'_, '_, 'c> {
             return Ok(value);
         }
         let found = self.find(map, key, location)?;
+        self.report_missing(found, location);
         let (load, join) = (self.open("load"), self.open("loaded"));
         let from = ir.here();
         ir.branch(ir.is_null(found), join, load, Likely::Unknown);
@@ -261,6 +262,20 @@ impl<'c> Lower<'_, '_, 'c> {
     fn find(&mut self, map: MapId, key: Option<&Expr>, location: Location) -> Result<Ptr<'c>> {
         let (table, key) = self.place_of_key(map, key, location)?;
         Ok(self.lookup(table, key))
+    }
+
+    /// Reports a key that is missing where its value is read, when that was asked for.
+    fn report_missing(&mut self, found: Ptr<'c>, location: Location) {
+        if !self.unit.options.check_helpers {
+            return;
+        }
+        let ir = self.ir;
+        let (absent, there) = (self.open("absent"), self.open("there"));
+        ir.branch(ir.is_null(found), absent, there, Likely::No);
+        ir.at_end(absent);
+        self.report(helper_fault(Helper::MapLookupElem), location, Some(ir.i64(0)));
+        ir.jump(there);
+        ir.at_end(there);
     }
 
     /// `has_key`.
@@ -285,6 +300,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let mark = self.frame.mark();
         let found = self.find(map, key, at.location)?;
         self.frame.reset(&mark);
+        self.report_missing(found, at.location);
         self.either(
             self.ir.is_null(found),
             Likely::Unknown,

@@ -1,16 +1,17 @@
 //! Reading from places, CO-RE values, and copying memory.
 
 use btaot_abi::Bytes;
-use btaot_semantic::program::{Expr, ExprKind};
+use btaot_semantic::program::{Expr, ExprKind, Location};
 use btaot_semantic::types::{Origin, StructField, StructId, Type};
+use inkwell::values::BasicValueEnum;
 
-use super::Lower;
 use super::place::{Place, Reach};
 use super::scalar::shape;
+use super::{Lower, helper_fault};
 use crate::bpf::core::{FieldInfo, Path, field_size};
 use crate::bpf::error::Result;
 use crate::bpf::helpers::Helper;
-use crate::llvm::ir::Ir;
+use crate::llvm::ir::{Compare, Ir, Likely};
 use crate::llvm::{Int, Ptr};
 
 /// Copies of more bytes than that are one helper call instead of loads and stores.
@@ -94,7 +95,7 @@ impl<'c> Lower<'_, '_, 'c> {
             Reach::Context => self.pass(ir.load(size * 8, place.pointer, size).into()).into_int_value(),
             Reach::Kernel | Reach::User => {
                 let copy = self.temporary(size);
-                self.read_far(copy, place, size);
+                self.read_far(copy, place, size, at.location);
                 ir.load(size * 8, copy, 8)
             }
         };
@@ -126,7 +127,7 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let copy = self.temporary(8);
         ir.store(copy, ir.i64(0), 8);
-        self.copy_from(Spot::aligned(copy), &place, size);
+        self.copy_from(Spot::aligned(copy), &place, size, at.location);
         let word = ir.load(64, copy, 8);
         let left = ir.shl(word, ir.i64((64 - first - bits).into()));
         let right = ir.i64((64 - bits).into());
@@ -155,26 +156,49 @@ impl<'c> Lower<'_, '_, 'c> {
             Reach::User => Helper::ProbeReadUser,
             Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernel,
         };
-        self.helper(helper, &[copy.into(), size.into(), from.into()]);
+        self.read_by(helper, &[copy.into(), size.into(), from.into()], at.location);
         let word = ir.shl(ir.load(64, copy, 8), left);
         Ok(if signed { ir.sar(word, right) } else { ir.shr(word, right) })
     }
 
+    /// Calls a helper that reads memory, whose failure gives zeros. It is reported when that was asked for; gives the
+    /// helper's result.
+    pub(super) fn read_by(
+        &mut self,
+        helper: Helper,
+        arguments: &[BasicValueEnum<'c>],
+        location: Location,
+    ) -> Int<'c> {
+        let ir = self.ir;
+        let result = self.helper(helper, arguments);
+        if self.unit.options.check_helpers {
+            let (failed, fine) = (self.open("failed"), self.open("fine"));
+            ir.branch(ir.compare(Compare::SLT, result, ir.i64(0)), failed, fine, Likely::No);
+            ir.at_end(failed);
+            self.report(helper_fault(helper), location, Some(result));
+            ir.jump(fine);
+            ir.at_end(fine);
+        }
+        result
+    }
+
     /// Reads memory that is not the program's.
-    pub(super) fn read_far(&mut self, to: Ptr<'c>, place: &Place<'c>, size: u32) {
+    pub(super) fn read_far(&mut self, to: Ptr<'c>, place: &Place<'c>, size: u32, location: Location) {
         let helper = match place.reach {
             Reach::User => Helper::ProbeReadUser,
             Reach::Direct | Reach::Context | Reach::Kernel => Helper::ProbeReadKernel,
         };
         let size = self.ir.i64(size.into());
-        self.helper(helper, &[to.into(), size.into(), place.pointer.into()]);
+        self.read_by(helper, &[to.into(), size.into(), place.pointer.into()], location);
     }
 
     /// Copies from any place into the program's memory.
-    pub(super) fn copy_from(&mut self, to: Spot<'c>, place: &Place<'c>, size: u32) {
+    pub(super) fn copy_from(&mut self, to: Spot<'c>, place: &Place<'c>, size: u32, location: Location) {
         match place.reach {
             Reach::Direct => self.copy(to, Spot { pointer: place.pointer, align: place.align }, size),
-            Reach::Context | Reach::Kernel | Reach::User => self.read_far(to.pointer, place, size),
+            Reach::Context | Reach::Kernel | Reach::User => {
+                self.read_far(to.pointer, place, size, location);
+            }
         }
     }
 

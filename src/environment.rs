@@ -1,0 +1,95 @@
+//! What bpftrace takes from the environment. Only `btaot exec` does so too: what is compiled to a file follows from the
+//! command line alone.
+
+use std::env;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use btaot_frontend::ast::{Config, ConfigEntry, ConfigValue, Name, Script};
+use btaot_frontend::{FileId, Span};
+use btaot_grammar::vocabulary::{ConfigKey, ConfigType};
+
+use crate::failure::Failure;
+
+/// Words for the two values of a setting that is on or off.
+const WORDS: [(&str, bool); 8] = [
+    ("1", true),
+    ("true", true),
+    ("on", true),
+    ("yes", true),
+    ("0", false),
+    ("false", false),
+    ("off", false),
+    ("no", false),
+];
+
+/// A setting and its value.
+pub type Setting = (ConfigKey, ConfigValue);
+
+/// The settings that the environment has: `BPFTRACE_MAX_STRLEN` and its like.
+///
+/// # Errors
+/// A value that is not of the setting's type.
+pub fn settings() -> Result<Vec<Setting>, Failure> {
+    let mut found = Vec::new();
+    for key in ConfigKey::ALL.iter().copied() {
+        let name = key.environment_variable();
+        let Some(value) = env::var_os(&name) else { continue };
+        let text = value.to_string_lossy().into_owned();
+        let bad = |expected: &str| Failure::Environment(format!("{name}: `{text}` is not {expected}"));
+        let value = match key.row().values {
+            ConfigType::Integer { .. } => {
+                text.parse().map(ConfigValue::Int).map_err(|_| bad("an integer"))?
+            }
+            ConfigType::Boolean { .. } => {
+                let lower = text.to_ascii_lowercase();
+                let word = WORDS.iter().find(|(word, _)| *word == lower);
+                word.map(|(_, value)| ConfigValue::Bool(*value)).ok_or_else(|| bad("true or false"))?
+            }
+            ConfigType::Text { .. } => ConfigValue::Str(value.as_bytes().to_vec()),
+            ConfigType::Choice(words) => {
+                let known = words.iter().any(|word| word.eq_ignore_ascii_case(&text));
+                let value = known.then(|| ConfigValue::Word(text.clone()));
+                value.ok_or_else(|| bad(&format!("one of {}", words.join(", "))))?
+            }
+            ConfigType::Ignored => continue,
+        };
+        found.push((key, value));
+    }
+    Ok(found)
+}
+
+/// The script with these settings instead of its own.
+pub fn with_settings(mut script: Script, settings: &[Setting], file: FileId) -> Script {
+    if settings.is_empty() {
+        return script;
+    }
+    let span = Span::new(file, 0, 0);
+    let config = script.config.get_or_insert(Config { entries: Vec::new(), span });
+    for (key, value) in settings {
+        config
+            .entries
+            .retain(|entry| ConfigKey::lookup(&entry.key.text).is_none_or(|(other, _)| other != *key));
+        let key = Name { text: key.name().to_owned(), span };
+        config.entries.push(ConfigEntry { key, value: value.clone(), value_span: span });
+    }
+    script
+}
+
+/// The types that `BPFTRACE_BTF` names, to be used instead of the running kernel's.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub fn kernel_types() -> Result<Option<Vec<u8>>, Failure> {
+    let Some(path) = env::var_os("BPFTRACE_BTF").map(PathBuf::from) else { return Ok(None) };
+    let bytes = fs::read(&path).map_err(|error| Failure::file(&path, "read", error))?;
+    btaot_btf::Btf::scan(&bytes, None).map_err(|error| Failure::input(&path, error))?;
+    Ok(Some(bytes))
+}
+
+/// The kernel's source tree that `BPFTRACE_KERNEL_SOURCE` and `BPFTRACE_KERNEL_BUILD` name.
+pub fn kernel_headers() -> Vec<PathBuf> {
+    let names = ["BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD"];
+    names.iter().filter_map(env::var_os).map(PathBuf::from).collect()
+}

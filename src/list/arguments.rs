@@ -1,0 +1,96 @@
+//! What a probe is given.
+
+use btaot_btf::{Kind, TypeId};
+use btaot_runtime::tracefs::Tracefs;
+
+use super::Request;
+use super::types::{Kernel, Types};
+use crate::failure::Failure;
+
+/// What arguments are looked up in.
+pub struct Arguments {
+    tracefs: Option<Tracefs>,
+    types: Types,
+}
+
+impl Arguments {
+    /// Opens what there is.
+    pub fn new(request: &Request<'_>) -> Result<Self, Failure> {
+        Ok(Self { tracefs: Tracefs::locate().ok(), types: Types::read(request)? })
+    }
+
+    /// The arguments of a probe, a line each; none of a kind that has none with names.
+    pub fn of(&self, probe: &str) -> Vec<String> {
+        let mut parts = probe.split(':');
+        let provider = parts.next().unwrap_or_default();
+        let rest: Vec<&str> = parts.collect();
+        let last = rest.last().copied().unwrap_or_default();
+        let kernel = self.types.kernel();
+        match (provider, &rest[..]) {
+            ("tracepoint", [category, event]) => self.tracepoint(category, event),
+            ("rawtracepoint", _) => raw_tracepoint(&kernel, last),
+            ("fentry", _) => function(&kernel, last, false),
+            ("fexit", _) => function(&kernel, last, true),
+            ("iter", [name, ..]) => iterator(&kernel, name),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The declarations of the fields, without those that all tracepoints share.
+    fn tracepoint(&self, category: &str, event: &str) -> Vec<String> {
+        let text =
+            self.tracefs.as_ref().and_then(|tracefs| tracefs.format_text(category, event).ok().flatten());
+        let text = text.unwrap_or_default();
+        let fields = text.lines().filter_map(|line| line.trim().strip_prefix("field:"));
+        let declarations = fields.filter_map(|field| field.split(';').next());
+        declarations.filter(|field| !is_common(field)).map(str::to_owned).collect()
+    }
+}
+
+/// Fields of the header, which programs may not read.
+fn is_common(declaration: &str) -> bool {
+    declaration.rsplit([' ', '*']).next().is_some_and(|name| name.starts_with("common_"))
+}
+
+fn function(kernel: &Kernel<'_>, name: &str, at_return: bool) -> Vec<String> {
+    let Some((parameters, result)) = kernel.find(Kind::Func, name).and_then(|id| kernel.btf.prototype(id))
+    else {
+        return Vec::new();
+    };
+    let line = |name: &str, ty| format!("{} {name}", kernel.type_name(ty));
+    let mut lines: Vec<String> = parameters.map(|parameter| line(parameter.name, parameter.ty)).collect();
+    if at_return && result != TypeId::VOID {
+        lines.push(line("retval", result));
+    }
+    lines
+}
+
+/// The type of a raw tracepoint's function: `typedef void (*btf_trace_NAME)(void *, …)`, whose first parameter is no
+/// argument.
+fn raw_tracepoint(kernel: &Kernel<'_>, event: &str) -> Vec<String> {
+    let typedef = kernel.find(Kind::Typedef, &format!("btf_trace_{event}"));
+    let prototype = typedef.and_then(|id| kernel.btf.pointee(kernel.btf.resolve(id)));
+    let Some((parameters, _)) = prototype.and_then(|id| kernel.btf.prototype(id)) else { return Vec::new() };
+    let line = |(index, (name, ty)): (usize, (&str, TypeId))| {
+        let name = if name.is_empty() { format!("arg{index}") } else { name.to_owned() };
+        format!("{} {name}", kernel.type_name(ty))
+    };
+    parameters.skip(1).map(|parameter| (parameter.name, parameter.ty)).enumerate().map(line).collect()
+}
+
+/// The members of what an iterator gives its programs, without the one about itself.
+fn iterator(kernel: &Kernel<'_>, name: &str) -> Vec<String> {
+    let Some(id) = kernel.find(Kind::Struct, &format!("bpf_iter__{name}")) else { return Vec::new() };
+    let mut lines = Vec::new();
+    for member in kernel.btf.members(id) {
+        // Pointers are wrapped in unions, so that they have 64 bits everywhere.
+        let inner: Vec<_> = if member.name.is_empty() {
+            kernel.btf.members(member.ty).map(|inner| (inner.name, inner.ty)).collect()
+        } else {
+            vec![(member.name, member.ty)]
+        };
+        let shown = inner.into_iter().filter(|(name, _)| *name != "meta");
+        lines.extend(shown.map(|(name, ty)| format!("{} {name}", kernel.type_name(ty))));
+    }
+    lines
+}
