@@ -24,14 +24,9 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     }
     let script = input.path.clone();
     let settings = Settings {
-        options: Options { allow_unsafe: arguments.allow_unsafe, one_process: false },
-        includes: &arguments.includes,
         features: &arguments.features,
         check_helpers: arguments.check_helpers,
-        parameters: None,
-        environment: &[],
-        kernel_types: None,
-        warnings: true,
+        ..Settings::new(Options { allow_unsafe: arguments.allow_unsafe, one_process: false }, &arguments.includes)
     };
     let checked = pipeline::check(input, &settings)?;
     if arguments.emit == Some(Stage::Program) {

@@ -173,17 +173,17 @@ impl Checked {
 }
 
 impl<'a> Settings<'a> {
-    /// For scripts that are not run.
-    pub fn of_list(includes: &'a Includes) -> Self {
+    /// Nothing but what must be said.
+    pub fn new(options: Options, includes: &'a Includes) -> Self {
         Self {
-            options: Options { allow_unsafe: true },
+            options,
             includes,
             features: &[],
             check_helpers: false,
             parameters: None,
             environment: &[],
             kernel_types: None,
-            warnings: false,
+            warnings: true,
         }
     }
 

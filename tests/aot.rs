@@ -4,8 +4,10 @@ mod bundle;
 mod c_code;
 mod check;
 mod cli;
+mod exec;
 mod headers;
 mod input;
+mod list;
 mod llvm;
 mod reference;
 mod subcommands;
@@ -17,6 +19,8 @@ use libtest_mimic::Trial;
 pub fn trials() -> Vec<Trial> {
     [
         cli::trials(),
+        exec::trials(),
+        list::trials(),
         check::trials(),
         headers::trials(),
         subcommands::trials(),

@@ -11,6 +11,7 @@
 //! | [`run`] | a script in `tests/run/` whose directives say how to run it and what it prints |
 //! | [`examples`] | a script of `examples/` and a workload that makes it print |
 //! | [`peer`] | a program and what the reference implementation made of it |
+//! | [`ratio`] | all records of the reference implementation: how many come out alike |
 //! | [`user`] | the same programs in the tool's own process, without privileges |
 //! | [`verdicts`] | what is accepted and what is rejected, and where, beside the reference |
 //! | [`aot`] | the command line: exit codes, produced files, corrupted files |
@@ -31,6 +32,7 @@ mod kernels;
 mod live;
 mod native;
 mod peer;
+mod ratio;
 mod run;
 mod support;
 mod tidy;
@@ -53,6 +55,7 @@ fn main() {
         run::trials(),
         examples::trials(),
         peer::trials(),
+        ratio::trials(),
         user::trials(),
         verdicts::trials(),
         aot::trials(),

@@ -15,6 +15,7 @@ use btaot_abi::pattern::matches;
 use btaot_grammar::vocabulary::ProbeKind;
 use btaot_runtime::options::{Backend, Mode};
 use btaot_runtime::resolve::Resolver;
+use btaot_semantic::Options;
 
 use crate::cli::{Includes, List};
 use crate::environment;
@@ -35,7 +36,11 @@ pub struct Request<'a> {
 /// Runs the subcommand.
 pub fn run(arguments: &List) -> Result<(), Failure> {
     let includes = Includes::default();
-    let settings = Settings { kernel_types: environment::kernel_types()?, ..Settings::of_list(&includes) };
+    let settings = Settings {
+        kernel_types: environment::kernel_types()?,
+        warnings: false,
+        ..Settings::new(Options { allow_unsafe: true }, &includes)
+    };
     let request = Request { verbose: arguments.verbose, pid: arguments.pid, settings: &settings };
     of_pattern(arguments.pattern.as_deref().unwrap_or("*"), &request)
 }
