@@ -123,8 +123,15 @@ fn load(
     attach: Option<bpf_attach_type>,
     log: &mut [u8],
 ) -> std::io::Result<OwnedFd> {
-    let spec =
-        bpf::ProgramSpec { kind, attach, instructions: code, license: LICENSE, name: "feature", debug: None };
+    let spec = bpf::ProgramSpec {
+        kind,
+        attach,
+        instructions: code,
+        license: LICENSE,
+        name: "feature",
+        debug: None,
+        function: None,
+    };
     bpf::program_load(&spec, log)
 }
 
@@ -172,6 +179,7 @@ fn has_perf_link() -> bool {
         license: LICENSE,
         name: "feature",
         debug: None,
+        function: None,
     };
     let Ok(program) = bpf::program_load(&spec, &mut []) else { return false };
     bpf::link_perf(program.as_fd(), event.as_fd(), 0).is_ok()

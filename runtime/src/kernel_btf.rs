@@ -14,6 +14,9 @@ use crate::sys::mapping::MappedFile;
 /// The kernel's own BTF; modules' stand beside it.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
+/// What the kernel itself counts as, where modules are named.
+pub const VMLINUX_MODULE: &str = "vmlinux";
+
 /// Why the kernel's types cannot be used.
 #[derive(Debug, Error)]
 pub enum KernelBtfError {
@@ -87,23 +90,33 @@ pub fn collect(needs: &CoreNeeds, modules: &[String]) -> Result<MiniBtf, KernelB
     Ok(mini)
 }
 
-/// All raw tracepoints of the modules (`vmlinux` is the kernel itself) that the filter takes: module and event. The
-/// kernel has a type for the function that each of them calls.
+/// All raw tracepoints of the modules that the filter takes: module and event. The kernel has a type for the function
+/// that each of them calls.
 pub fn raw_tracepoints(wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, KernelBtfError> {
+    let mut found = Vec::new();
+    visit(wanted, |module, btf| found.extend(tracepoints_of(module, btf)))?;
+    Ok(found)
+}
+
+/// Shows the types of the modules that the filter takes, those of the kernel itself ([`VMLINUX_MODULE`]) first. A
+/// module's own types are shown, which continue the kernel's.
+pub fn visit(
+    wanted: impl Fn(&str) -> bool,
+    mut see: impl FnMut(&str, &Btf<'_>),
+) -> Result<(), KernelBtfError> {
     let path = Path::new(VMLINUX);
     let bytes = Contents::read(path).map_err(KernelBtfError::Missing)?;
     let kernel = scan(path, &bytes, None)?;
-    let mut found = Vec::new();
-    if wanted("vmlinux") {
-        found.extend(tracepoints_of("vmlinux", &kernel));
+    if wanted(VMLINUX_MODULE) {
+        see(VMLINUX_MODULE, &kernel);
     }
     for path in modules() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // Modules come and go; one that cannot be read any more has no tracepoints.
+        // Modules come and go; one that cannot be read any more has no types.
         let Some(bytes) = wanted(&name).then(|| Contents::read(&path).ok()).flatten() else { continue };
-        found.extend(tracepoints_of(&name, &scan(&path, &bytes, Some(&kernel))?));
+        see(&name, &scan(&path, &bytes, Some(&kernel))?);
     }
-    Ok(found)
+    Ok(())
 }
 
 fn tracepoints_of(module: &str, btf: &Btf<'_>) -> Vec<(String, String)> {

@@ -12,7 +12,8 @@ use thiserror::Error;
 
 use crate::features::has_helper;
 use crate::object::{ATOMIC_POISON, Image, replace_map};
-use crate::sys::bpf::{self, DebugInfo, ProgramSpec};
+use crate::resolve::Probe;
+use crate::sys::bpf::{self, DebugInfo, FunctionType, ProgramSpec};
 use crate::sys::machine::{release, version};
 use crate::sys::map::Map;
 
@@ -46,6 +47,24 @@ pub enum LoadError {
     /// The map by which programs jump cannot be made.
     #[error("the map that connects two programs cannot be made: {0}")]
     Jump(io::Error),
+    /// The kernel does not let a function be traced.
+    #[error(
+        "{script}:{line}: cannot attach {name}: this kernel ({release}) does not let programs trace it: {error}"
+    )]
+    Place {
+        /// The script.
+        script: String,
+        /// The attach point's line.
+        line: u32,
+        /// The probe.
+        name: String,
+        /// The kernel's release.
+        release: String,
+        /// The system call's error.
+        error: io::Error,
+        /// Whether a pattern brought it up, which may have better matches.
+        of_pattern: bool,
+    },
     /// The verifier rejects it, or it uses what this kernel lacks.
     #[error("{script}:{line}: the kernel ({release}) refuses the program of this line: {error}{}", tail(log))]
     Refused {
@@ -108,6 +127,7 @@ pub fn kernel_kind(kind: ProgramKind) -> bpf_prog_type {
         ProgramKind::Kprobe => bpf_prog_type::BPF_PROG_TYPE_KPROBE,
         ProgramKind::Tracepoint => bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT,
         ProgramKind::PerfEvent => bpf_prog_type::BPF_PROG_TYPE_PERF_EVENT,
+        ProgramKind::Tracing => bpf_prog_type::BPF_PROG_TYPE_TRACING,
     }
 }
 
@@ -129,15 +149,16 @@ impl Loader<'_> {
         program: &Program,
         image: &Image,
         attach: Option<bpf_attach_type>,
+        function: Option<FunctionType<'_>>,
     ) -> Result<Loaded, LoadError> {
         let (Some(whole), Some(place)) = (&image.rest, self.rest) else {
-            return Ok(Loaded { fd: self.load_one(program, image, attach)?, attach, _rest: None });
+            return Ok(Loaded { fd: self.load_one(program, image, attach, function)?, attach, _rest: None });
         };
-        let whole = self.load_one(program, whole, attach)?;
+        let whole = self.load_one(program, whole, attach, function)?;
         let jumps = Map::of_program(whole.as_fd()).map_err(LoadError::Jump)?;
         let mut short = Image { rest: None, ..image.clone() };
         replace_map(&mut short.instructions, place, jumps.as_fd().as_raw_fd());
-        Ok(Loaded { fd: self.load_one(program, &short, attach)?, attach, _rest: Some(jumps) })
+        Ok(Loaded { fd: self.load_one(program, &short, attach, function)?, attach, _rest: Some(jumps) })
     }
 
     fn load_one(
@@ -145,6 +166,7 @@ impl Loader<'_> {
         program: &Program,
         image: &Image,
         attach: Option<bpf_attach_type>,
+        function: Option<FunctionType<'_>>,
     ) -> Result<OwnedFd, LoadError> {
         let kind = program.attach.first().map_or(ProgramKind::TestRun, |point| point.target.program_kind());
         let debug = self.btf.map(|btf| DebugInfo {
@@ -161,8 +183,21 @@ impl Loader<'_> {
             license: &image.license,
             name: &image.name,
             debug,
+            function,
         };
         bpf::program_load(&spec, &mut []).map_err(|error| self.explain(program, image, &spec, error))
+    }
+
+    /// The kernel refuses a program for the sake of its place.
+    pub fn not_for_place(&self, probe: &Probe, error: io::Error) -> LoadError {
+        LoadError::Place {
+            script: self.metadata.script.display().into_owned(),
+            line: probe.location.line,
+            name: probe.name.display().into_owned(),
+            release: release(),
+            error,
+            of_pattern: probe.of_pattern,
+        }
     }
 
     /// Loads the program once more, now for the log.
@@ -240,14 +275,15 @@ fn is_statistics(line: &str) -> bool {
 
 /// The line of the script that belongs to the last instruction in the log.
 fn script_line(log: &[String], image: &Image, start: Location) -> u32 {
-    // `12: (85) call bpf_map_lookup_elem#1`, perhaps behind `from 3 to 12: `.
-    let number = |line: &String| {
-        let (number, rest) = line.split_once(": ")?;
-        rest.starts_with('(').then(|| number.parse::<u32>().ok())?
-    };
-    let last = log.iter().rev().find_map(number).unwrap_or(0);
+    let last = log.iter().rev().find_map(|line| instruction(line)).unwrap_or(0);
     let covers = image.line_numbers.iter().rev().find(|(first, line)| *first <= last && *line != 0);
     covers.map_or(start.line, |(_, line)| *line)
+}
+
+/// The number of the instruction that a line of the log shows: `12: (85) call bpf_map_lookup_elem#1`.
+pub fn instruction(line: &str) -> Option<u32> {
+    let (number, rest) = line.split_once(": ")?;
+    rest.starts_with('(').then(|| number.parse().ok())?
 }
 
 /// A loaded program.

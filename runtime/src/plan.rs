@@ -1,8 +1,9 @@
 //! Which copies of programs are needed.
 //!
-//! A program that reads a tracepoint's record is relocated against one layout of it. The layouts of several
-//! matches may differ, and then the program is loaded once for each. All copies of one *variant* come from
-//! one relocation of the object.
+//! A program that reads a tracepoint's record, or a function's arguments, is relocated against one layout of them. The
+//! layouts of several matches may differ, and then the program is loaded once for each. A program that traces
+//! functions is loaded once for each of them in any case. All copies of one *variant* come from one relocation of the
+//! object.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ use crate::tracefs::FormatField;
 #[derive(Debug, Default)]
 pub struct Variant<'m> {
     layouts: Vec<Layout<'m>>,
-    /// The copies, at most one of each program.
+    /// The copies; several of a program only if nothing but the function that they are loaded for tells them apart.
     pub copies: Vec<Copy>,
     /// Whether a program of it was given copies because this kernel does not tell it the probe.
     is_apart: bool,
@@ -37,7 +38,7 @@ pub struct Copy {
     pub operands: Vec<u64>,
 }
 
-/// A structure as a tracepoint has it.
+/// A structure as a tracepoint or function has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Layout<'m> {
     structure: &'m str,
@@ -110,7 +111,8 @@ pub fn plan<'m>(metadata: &'m Metadata, probes: &[Probe], features: &Features) -
         for (number, probe) in own {
             let layout = program.tracepoint.as_ref().and_then(|args| layout(args, probe));
             for operands in operands(probe) {
-                let key = (layout.clone(), operands, is_apart.then_some(number));
+                let is_alone = is_apart || matches!(probe.place, Place::Function(_));
+                let key = (layout.clone(), operands, is_alone.then_some(number));
                 match groups.iter_mut().find(|(known, _)| *known == key) {
                     Some((_, numbers)) => numbers.push(number),
                     None => groups.push((key, vec![number])),
@@ -119,7 +121,7 @@ pub fn plan<'m>(metadata: &'m Metadata, probes: &[Probe], features: &Features) -
         }
         for ((layout, operands, _), probes) in groups {
             let copy = Copy { program: index, probes, operands: operands.to_vec() };
-            add(&mut variants, layout, copy).is_apart |= is_apart;
+            add(&mut variants, layout, copy, is_apart).is_apart |= is_apart;
         }
     }
     variants
@@ -131,15 +133,21 @@ fn is_told(program: &Program, features: &Features) -> bool {
     match (program.identity, kind) {
         (Identity::Unused | Identity::Constant, _) | (_, None | Some(ProgramKind::TestRun)) => true,
         (_, Some(ProgramKind::RawTracepoint)) => features.has(KernelFeature::RawTracepointCookie),
+        (_, Some(ProgramKind::Tracing)) => false,
         _ => features.has(KernelFeature::AttachCookie),
     }
 }
 
 /// The layout of the fields that a program reads.
 fn layout<'m>(args: &'m TracepointArgs, probe: &Probe) -> Option<Layout<'m>> {
-    let Place::Tracepoint { format } = &probe.place else { return None };
+    let fields = match &probe.place {
+        Place::Tracepoint { format } => &format.fields,
+        Place::RawTracepoint { arguments, .. } => arguments,
+        Place::Function(function) => &function.arguments,
+        _ => return None,
+    };
     let wanted = |field: &&FormatField| args.fields.iter().any(|wanted| wanted.name == field.name);
-    let fields = format.fields.iter().filter(wanted).cloned().collect();
+    let fields = fields.iter().filter(wanted).cloned().collect();
     Some(Layout { structure: &args.structure, fields })
 }
 
@@ -151,14 +159,17 @@ fn operands(probe: &Probe) -> BTreeSet<&[u64]> {
     }
 }
 
-/// Adds a copy to the first variant that does not have this program yet and does not contradict.
+/// Adds a copy to the first variant that does not contradict. A copy with operands or with a probe number of its own
+/// goes with no other one of its program.
 fn add<'m, 'v>(
     variants: &'v mut Vec<Variant<'m>>,
     layout: Option<Layout<'m>>,
     copy: Copy,
+    is_apart: bool,
 ) -> &'v mut Variant<'m> {
     let fits = |variant: &Variant<'m>| {
-        let is_new = variant.copies.iter().all(|other| other.program != copy.program);
+        let is_plain = !is_apart && copy.operands.is_empty();
+        let is_new = is_plain || variant.copies.iter().all(|other| other.program != copy.program);
         let contradicts = |known: &Layout<'m>, new: &Layout<'m>| {
             known.structure == new.structure && known.fields != new.fields
         };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use btaot_abi::constants::INT_SECTION;
 use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::features::KernelFeature;
-use btaot_abi::metadata::{Location, Metadata, Program, ProgramKind, REST_MAP, Target};
+use btaot_abi::metadata::{Fentry, Kprobe, Location, Metadata, Program, ProgramKind, REST_MAP, Target};
 use thiserror::Error;
 
 use crate::attach::{AttachError, Attacher, Job};
@@ -151,6 +151,8 @@ pub struct Session<'m> {
     pub maps: Rc<Maps>,
     /// Copies of programs, in source order.
     jobs: Vec<Job>,
+    /// How many matches of patterns the kernel does not let programs trace.
+    unattachable: usize,
     /// Keep the programs attached.
     links: Vec<OwnedFd>,
     /// The programs of the user back end.
@@ -219,6 +221,7 @@ impl<'m> Session<'m> {
             probes,
             maps: Rc::new(maps),
             jobs: Vec::new(),
+            unattachable: 0,
             links: Vec::new(),
             native: None,
             btf,
@@ -273,7 +276,7 @@ impl<'m> Session<'m> {
         let types = kernel_btf::collect(&self.metadata.core, &modules(self.metadata))?;
         let shared = self.maps.relocation_targets();
         let mut first = Some(first);
-        let mut jobs = Vec::new();
+        let (mut jobs, mut refused) = (Vec::new(), Vec::new());
         for variant in plan(self.metadata, &self.probes, &self.features) {
             let mut maps = shared.clone();
             let numbers = variant.probe_numbers(self.metadata, &self.probes);
@@ -295,16 +298,39 @@ impl<'m> Session<'m> {
             maps.extend(operands.as_ref().and_then(Operands::relocation_target));
             object::link(&mut object, &maps)?;
             for copy in variant.copies {
-                let mut image = object::image(&object, &self.metadata.programs[copy.program])?;
+                let program = copy.program;
+                let mut image = object::image(&object, &self.metadata.programs[program])?;
                 if image.has_new_atomics() && !self.features.has(KernelFeature::Atomics) {
                     image = image.without_new_atomics();
                 }
-                jobs.push(self.attacher().load(copy, image)?);
+                match self.attacher().load(copy, image) {
+                    Ok(job) => jobs.push(job),
+                    Err(error @ LoadError::Place { .. }) => refused.push((program, error)),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
+        self.unattachable = self.judge_refused_places(&jobs, refused)?;
         jobs.sort_by_key(|job| job.program);
         self.jobs = jobs;
         Ok(())
+    }
+
+    /// Of the functions that a pattern matches, some must not be traced. Gives their number. A program that serves none
+    /// is an error, or the place that a script names.
+    fn judge_refused_places(
+        &self,
+        jobs: &[Job],
+        refused: Vec<(usize, LoadError)>,
+    ) -> Result<usize, StartError> {
+        let count = refused.len();
+        for (program, error) in refused {
+            let named = matches!(error, LoadError::Place { of_pattern: false, .. });
+            if named || jobs.iter().all(|job| job.program != program) {
+                return Err(error.into());
+            }
+        }
+        Ok(count)
     }
 
     /// The process of `-p` or `-c`.
@@ -342,7 +368,7 @@ impl<'m> Session<'m> {
         for job in in_order.into_iter().chain(reversed.into_iter().rev()) {
             errors.extend(attacher.attach(&mut jobs[job], &mut links));
         }
-        let left = self.probes.len() - errors.len();
+        let left = self.probes.len() - self.unattachable - errors.len();
         // What was kept for other ways of attaching is no longer needed.
         jobs.iter_mut().for_each(|job| job.image = Image::default());
         self.jobs = jobs;
@@ -558,7 +584,9 @@ fn single_probes(metadata: &Metadata, probes: &[Probe]) -> Vec<Option<u32>> {
 fn modules(metadata: &Metadata) -> Vec<String> {
     let points = metadata.programs.iter().flat_map(|program| &program.attach);
     let modules = points.filter_map(|point| match &point.target {
-        Target::Kprobe(kprobe) => kprobe.module.as_ref().map(|module| module.display().into_owned()),
+        Target::Kprobe(Kprobe { module, .. })
+        | Target::Fentry(Fentry { module, .. })
+        | Target::RawTracepoint { module, .. } => module.as_ref().map(|module| module.display().into_owned()),
         _ => None,
     });
     modules.collect::<HashSet<_>>().into_iter().collect()
@@ -568,5 +596,5 @@ fn modules(metadata: &Metadata) -> Vec<String> {
 /// tracepoints and sampled events.
 fn runs_in_order(program: &Program) -> bool {
     let kind = program.attach.first().map(|point| point.target.program_kind());
-    !matches!(kind, Some(ProgramKind::Kprobe))
+    !matches!(kind, Some(ProgramKind::Kprobe | ProgramKind::Tracing))
 }

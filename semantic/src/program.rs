@@ -71,6 +71,11 @@ pub enum Context {
     PerfEvent,
     /// The arguments of a raw tracepoint, 64 bits each, with the structure of those that the body reads by name.
     RawTracepoint(Option<StructId>),
+    /// The arguments of a kernel function or eBPF program, 64 bits each, with the structure of those that the body
+    /// reads.
+    Tracing(Option<StructId>),
+    /// `struct bpf_iter__NAME` of an iterator.
+    Iter,
 }
 
 /// A scratch variable, in a numbering of its body.

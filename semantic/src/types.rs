@@ -109,6 +109,9 @@ pub enum Origin {
     Kernel,
     /// The record of a tracepoint: found on the target by name in the event's `format` file.
     Tracepoint,
+    /// The arguments of a kernel function or raw tracepoint, each in 64 bits of its own: found on the target by name
+    /// in the kernel's BTF.
+    Arguments,
     /// The script: the layout is fixed.
     Script,
 }

@@ -249,9 +249,13 @@ pub fn enumerator_relocation(name: &Bytes, variant: &Bytes, value: i64) -> Strin
     format!("llvm.{}.{}:{ENUM_VALUE}:{value}$0", name.display(), variant.display())
 }
 
-/// The fields of a tracepoint's record that a body reads.
-pub fn tracepoint_args(program: &Program, body: &Body) -> Option<TracepointArgs> {
-    let Context::Tracepoint(Some(id)) = body.context else { return None };
+/// The fields of a tracepoint's record, or the arguments of a function, that a body reads.
+pub fn arguments(program: &Program, body: &Body) -> Option<TracepointArgs> {
+    let (Context::Tracepoint(Some(id)) | Context::RawTracepoint(Some(id)) | Context::Tracing(Some(id))) =
+        body.context
+    else {
+        return None;
+    };
     let structure = &program.structs[id];
     let mut used = BTreeSet::new();
     walk::body(body, &mut |expression: &Expr| {

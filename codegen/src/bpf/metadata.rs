@@ -5,7 +5,7 @@ use btaot_abi::ids::MapId;
 use btaot_abi::metadata::{self as abi, MapValue, Metadata, Storage};
 use btaot_semantic::program::{Body, Contents, Map, MapStorage, Program};
 
-use super::core::tracepoint_args;
+use super::core::arguments;
 use super::error::Result;
 use super::lower;
 use super::unit::{Unit, layout, map_symbol, row_size, short_symbol};
@@ -25,6 +25,15 @@ pub fn symbol(body: &Body) -> String {
         abi::Target::Kprobe(_) => "kprobe",
         abi::Target::Tracepoint { .. } => "tracepoint",
         abi::Target::RawTracepoint { .. } => "rawtracepoint",
+        abi::Target::Fentry(abi::Fentry { ret, .. })
+        | abi::Target::FentryProgram(abi::FentryProgram { ret, .. }) => {
+            if *ret {
+                "fexit"
+            } else {
+                "fentry"
+            }
+        }
+        abi::Target::Iter { .. } => "iter",
         abi::Target::SelfSignal { .. } => "self",
         abi::Target::Test { .. } => "test",
         abi::Target::Bench { .. } => "bench",
@@ -40,7 +49,7 @@ fn program(program: &Program, body: &Body, unit: &Unit) -> abi::Program {
         location: body.location,
         attach: body.attach.clone(),
         identity: lower::identity(body),
-        tracepoint: tracepoint_args(program, body),
+        tracepoint: arguments(program, body),
         operands: unit.operands.get(body.id.index()).cloned().flatten(),
         filters_pid: lower::filters_pid(body),
         rest: lower::is_split(unit, body).then(|| lower::rest_symbol(body)),

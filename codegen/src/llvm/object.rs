@@ -65,6 +65,8 @@ pub fn initialise() -> Result<(), String> {
     static BPF: Once = Once::new();
     BPF.call_once(|| {
         Target::initialize_bpf(&InitializationConfig::default());
+        // SAFETY: it registers a parser for the few instructions that are written as text, and takes nothing.
+        unsafe { inkwell::llvm_sys::target::LLVMInitializeBPFAsmParser() };
         // SAFETY: the handler has the signature LLVM asks for and lives for ever.
         unsafe { install_fatal_error_handler(fatal) };
     });

@@ -23,6 +23,11 @@ pub const GLOBALS_SECTION: &str = ".bss";
 /// What the names of the structures begin with that stand for the records of tracepoints. No kernel has types of these
 /// names: where a tool runs they are made of the tracepoint's format, elsewhere the layout it was compiled with counts.
 pub const TRACEPOINT_RECORD: &str = "btaot_tp_";
+/// What the names of the structures begin with that stand for the arguments of kernel functions and raw tracepoints,
+/// 64 bits each. Where a tool runs they are made of the prototype in the kernel's BTF.
+pub const ARGUMENTS_RECORD: &str = "btaot_args_";
+/// The member of such a structure that stands for the function's result.
+pub const RETURN_VALUE: &str = "btaot_result";
 
 /// Everything. Tables are indexed by the types of [`crate::ids`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -174,8 +179,8 @@ pub struct Program {
     pub attach: Vec<AttachPoint>,
     /// How the program learns which probe it runs for.
     pub identity: Identity,
-    /// Tracepoint arguments that the program reads; the runtime writes a structure of the
-    /// target's layout into the mini-BTF, and the reads relocate against that.
+    /// Fields of a tracepoint's record, or arguments of a function, that the program reads; the runtime writes a
+    /// structure of the target's layout into the mini-BTF, and the reads relocate against that.
     pub tracepoint: Option<TracepointArgs>,
     /// Arguments of static probes that the program reads.
     pub operands: Option<OperandTable>,
@@ -278,6 +283,18 @@ pub enum Target {
     Usdt(Usdt),
     /// A kernel function.
     Kprobe(Kprobe),
+    /// Entry or return of a kernel function, called by a trampoline of its own.
+    Fentry(Fentry),
+    /// Entry or return of a loaded eBPF program or subprogram.
+    FentryProgram(FentryProgram),
+    /// Each object of a kernel collection, once, when the tool asks for them.
+    Iter {
+        /// The collection, such as `task`.
+        name: Bytes,
+        /// The file in the BPF file system that the iterator is pinned to instead of being read; a relative path
+        /// starts in `/sys/fs/bpf`.
+        pin: Option<Bytes>,
+    },
     /// A kernel tracepoint.
     Tracepoint {
         /// Subsystem.
@@ -356,6 +373,28 @@ pub struct Kprobe {
     pub ret: bool,
 }
 
+/// A traced kernel function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fentry {
+    /// Module, when named; `vmlinux` for the kernel itself.
+    pub module: Option<Bytes>,
+    /// Function.
+    pub function: Bytes,
+    /// At the return instead of the entry.
+    pub ret: bool,
+}
+
+/// A traced eBPF program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FentryProgram {
+    /// The program's number; all programs when absent.
+    pub id: Option<u32>,
+    /// The program or subprogram.
+    pub name: Bytes,
+    /// At the return instead of the entry.
+    pub ret: bool,
+}
+
 /// A place inside a binary or the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -396,6 +435,8 @@ pub enum ProgramKind {
     PerfEvent,
     /// `BPF_PROG_TYPE_RAW_TRACEPOINT`.
     RawTracepoint,
+    /// `BPF_PROG_TYPE_TRACING`.
+    Tracing,
 }
 
 impl Target {
@@ -415,6 +456,7 @@ impl Target {
             Self::Uprobe(_) | Self::Usdt(_) | Self::Kprobe(_) => ProgramKind::Kprobe,
             Self::Tracepoint { .. } => ProgramKind::Tracepoint,
             Self::RawTracepoint { .. } => ProgramKind::RawTracepoint,
+            Self::Fentry(_) | Self::FentryProgram(_) | Self::Iter { .. } => ProgramKind::Tracing,
         }
     }
 
@@ -432,12 +474,18 @@ impl Target {
             Self::RawTracepoint { module, event } => {
                 module.as_ref().is_some_and(|module| has_wildcard(module)) || has_wildcard(event)
             }
+            Self::Fentry(Fentry { module, function, .. }) => {
+                module.as_ref().is_some_and(|module| has_wildcard(module)) || has_wildcard(function)
+            }
+            // Several loaded programs may have one name.
+            Self::FentryProgram(FentryProgram { id, name, .. }) => id.is_none() || has_wildcard(name),
             Self::Begin
             | Self::End
             | Self::Interval { .. }
             | Self::SelfSignal { .. }
             | Self::Test { .. }
             | Self::Bench { .. }
+            | Self::Iter { .. }
             | Self::Profile { .. }
             | Self::Software { .. }
             | Self::Hardware { .. }
@@ -463,7 +511,7 @@ pub fn has_wildcard(name: &[u8]) -> bool {
     name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
-/// Fields that a program reads from a tracepoint's record.
+/// Fields that a program reads from a tracepoint's record, or arguments that it reads of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracepointArgs {
     /// Name of the structure that the object's relocations refer to.
@@ -472,7 +520,8 @@ pub struct TracepointArgs {
     pub fields: Vec<TracepointField>,
 }
 
-/// A field of a tracepoint's record, to be found in the target's `format` file.
+/// A field of a tracepoint's record, to be found in the target's `format` file, or an argument of a function, to be
+/// found in the target's BTF.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracepointField {
     /// Name.

@@ -2,6 +2,7 @@
 //! decides which one it takes.
 
 mod perf_event;
+mod tracing;
 mod user;
 
 use std::collections::{BTreeMap, HashSet};
@@ -99,11 +100,14 @@ impl<'a> Attacher<'a> {
     pub fn load(&self, copy: Copy, image: Image) -> Result<Job, LoadError> {
         let Copy { program, probes, operands } = copy;
         let definition = &self.metadata.programs[program];
+        if let Some(loaded) = tracing::load(self, definition, &image, &probes) {
+            return loaded.map(|loaded| Job { program, image, probes, operands, loaded });
+        }
         let attach = self.preferred(&probes);
-        let loaded = match self.loader.load(definition, &image, attach) {
+        let loaded = match self.loader.load(definition, &image, attach, None) {
             Ok(loaded) => loaded,
             // Only a refused program can be meant by that; it is loaded without, and then explained.
-            Err(_) if attach.is_some() => self.loader.load(definition, &image, None)?,
+            Err(_) if attach.is_some() => self.loader.load(definition, &image, None, None)?,
             Err(error) => return Err(error),
         };
         Ok(Job { program, image, probes, operands, loaded })
@@ -148,7 +152,7 @@ impl<'a> Attacher<'a> {
         }
         if job.loaded.attach.is_some() {
             let definition = &self.metadata.programs[job.program];
-            match self.loader.load(definition, &job.image, None) {
+            match self.loader.load(definition, &job.image, None, None) {
                 Ok(loaded) => job.loaded = loaded,
                 Err(error) => return vec![error.into()],
             }
@@ -197,7 +201,11 @@ impl<'a> Attacher<'a> {
                 let event = Event::Watchpoint { address, length, access, inherit };
                 perf_event::on_cpus(self, program, loaded, point, event)
             }
-            Place::RawTracepoint(event) => self.raw_tracepoint(program, loaded, point, event),
+            Place::RawTracepoint { event, .. } => self.raw_tracepoint(program, loaded, point, event),
+            Place::Function(_) => {
+                let link = bpf::link_tracing(loaded.fd());
+                Ok(vec![link.map_err(|error| self.explain(point, error))?])
+            }
             Place::Tracepoint { format } => {
                 let scope = self.one_cpu();
                 self.attach_event(program, loaded, point, &Event::Tracepoint(format.id), scope)

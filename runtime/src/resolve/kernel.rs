@@ -7,7 +7,7 @@ use btaot_abi::Bytes;
 use btaot_abi::metadata::{Kprobe, Place as Wanted, TracepointArgs, has_wildcard};
 use btaot_abi::pattern;
 
-use super::{Found, KernelPlace, Place, Reason, check_layout, provider};
+use super::{Found, KernelPlace, Place, Reason, check_layout, function, provider};
 use crate::kernel_btf;
 use crate::tracefs::{Tracefs, TracefsError};
 
@@ -115,21 +115,39 @@ fn select<'a>(
 }
 
 /// Finds all raw tracepoints that are meant. Whether an exact name exists is left to the kernel.
-pub fn raw_tracepoints(module: Option<&Bytes>, event: &Bytes, name: &Bytes) -> Result<Vec<Found>, Reason> {
-    let found = |name: Bytes, event: Bytes| {
-        let place = Place::RawTracepoint(CString::new(event.to_vec()).map_err(|_| Reason::Nul)?);
+///
+/// `args` is what the program reads of their arguments by name.
+pub fn raw_tracepoints(
+    module: Option<&Bytes>,
+    event: &Bytes,
+    name: &Bytes,
+    args: Option<&TracepointArgs>,
+) -> Result<Vec<Found>, Reason> {
+    let found = |name: Bytes, event: Bytes, arguments| {
+        let symbol = CString::new(event.to_vec()).map_err(|_| Reason::Nul)?;
+        let place = Place::RawTracepoint { event: symbol, arguments };
         Ok::<_, Reason>(Found { name, function: event, place })
     };
-    if !has_wildcard(event) && !module.is_some_and(|module| has_wildcard(module)) {
-        return Ok(vec![found(name.clone(), event.clone())?]);
+    let is_pattern = has_wildcard(event) || module.is_some_and(|module| has_wildcard(module));
+    if !is_pattern && args.is_none() {
+        return Ok(vec![found(name.clone(), event.clone(), Vec::new())?]);
     }
     let wanted = |of: &str| module.is_none_or(|module| pattern::matches(module, of.as_bytes()));
     let mut matching = Vec::new();
-    for (module, known) in kernel_btf::raw_tracepoints(wanted)? {
-        if pattern::matches(event, known.as_bytes()) {
-            let name = format!("rawtracepoint:{module}:{known}");
-            matching.push(found(name.into(), known.into())?);
+    let mut events = kernel_btf::raw_tracepoints(wanted)?;
+    events.retain(|(_, known)| pattern::matches(event, known.as_bytes()));
+    let layouts = match args {
+        Some(_) => function::raw_arguments(&events)?,
+        None => vec![Vec::new(); events.len()],
+    };
+    for ((module, known), arguments) in events.into_iter().zip(layouts) {
+        if let Some(args) = args {
+            let prefix = if is_pattern { format!("{known}: ") } else { String::new() };
+            function::check(&arguments, args, "tracepoint")
+                .map_err(|problem| Reason::Layout(prefix + &problem))?;
         }
+        let full = if is_pattern { format!("rawtracepoint:{module}:{known}").into() } else { name.clone() };
+        matching.push(found(full, known.into(), arguments)?);
     }
     if matching.is_empty() { Err(Reason::NoTracepoint) } else { Ok(matching) }
 }

@@ -4,6 +4,7 @@
 //! bytecode, and index the table of probes that the renderer names them from.
 
 mod binary;
+mod function;
 mod kernel;
 mod lines;
 mod operand;
@@ -27,7 +28,7 @@ pub use uprobe::distance;
 
 use crate::kernel_btf::KernelBtfError;
 use crate::options::{Backend, Mode};
-use crate::tracefs::{Format, Tracefs, TracefsError};
+use crate::tracefs::{Format, FormatField, Tracefs, TracefsError};
 
 /// A place that a program will be attached to.
 #[derive(Clone, Debug)]
@@ -100,7 +101,27 @@ pub enum Place {
         format: Format,
     },
     /// A tracepoint by its name alone.
-    RawTracepoint(CString),
+    RawTracepoint {
+        /// Its name.
+        event: CString,
+        /// Where its arguments stand, if the program reads them by name.
+        arguments: Vec<FormatField>,
+    },
+    /// A kernel function with a trampoline of its own.
+    Function(TracedFunction),
+}
+
+/// A function that a program is loaded for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracedFunction {
+    /// Its module; none for the kernel itself.
+    pub module: Option<String>,
+    /// Its number among the types of the kernel and the module.
+    pub id: u32,
+    /// At the return.
+    pub ret: bool,
+    /// Where its arguments stand in the program's context, and its result.
+    pub arguments: Vec<FormatField>,
 }
 
 /// A place in a binary.
@@ -222,6 +243,17 @@ pub enum Reason {
     /// No kernel function matches.
     #[error("no traceable kernel function matches")]
     NoKernelFunction,
+    /// No such function in the kernel's types.
+    #[error("this kernel's types (BTF) have no such function; `btaot list` shows those that can be traced")]
+    NoTypedFunction,
+    /// The function's name is not unique.
+    #[error("the modules {first} and {second} have functions of this name; write the module in front of it")]
+    SeveralModules {
+        /// A module.
+        first: String,
+        /// Another one.
+        second: String,
+    },
     /// The fields of the record are not as compiled.
     #[error("{0}")]
     Layout(String),
@@ -347,8 +379,13 @@ impl Resolver {
             Target::Test { name } => simple(Place::Test(name.clone())),
             Target::Bench { name } => simple(Place::Bench(name.clone())),
             Target::RawTracepoint { module, event } => {
-                kernel::raw_tracepoints(module.as_ref(), event, &point.name)
+                kernel::raw_tracepoints(module.as_ref(), event, &point.name, program.tracepoint.as_ref())
             }
+            Target::Fentry(fentry) => {
+                let listed = || self.tracefs().ok().and_then(Tracefs::functions);
+                function::functions(fentry, &point.name, program.tracepoint.as_ref(), listed)
+            }
+            Target::FentryProgram(_) | Target::Iter { .. } => Err(Reason::NoTypedFunction),
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
             Target::Usdt(usdt) => {
                 usdt::places(&mut self.binaries, &self.paths, usdt, program.operands.as_ref())

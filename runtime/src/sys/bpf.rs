@@ -2,9 +2,11 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type,
+};
 
 use super::{check, own};
 
@@ -50,6 +52,17 @@ pub struct ProgramSpec<'a> {
     pub name: &'a str,
     /// The object's BTF with the records about functions and lines.
     pub debug: Option<DebugInfo<'a>>,
+    /// The function that the program is for, when it is for just one.
+    pub function: Option<FunctionType<'a>>,
+}
+
+/// A function by its type.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionType<'a> {
+    /// Its number in the BTF of `owner`.
+    pub id: u32,
+    /// The BTF of a module, or the program that has the function; none for the kernel itself.
+    pub owner: Option<BorrowedFd<'a>>,
 }
 
 /// Where the instructions come from.
@@ -78,6 +91,10 @@ pub fn program_load(spec: &ProgramSpec<'_>, log: &mut [u8]) -> io::Result<OwnedF
     load.insns = spec.instructions.as_ptr().addr() as u64;
     load.license = spec.license.as_ptr().addr() as u64;
     load.prog_name = object_name(spec.name);
+    if let Some(function) = spec.function {
+        load.attach_btf_id = function.id;
+        load.__bindgen_anon_1.attach_prog_fd = function.owner.map_or(0, |owner| owner.as_raw_fd() as u32);
+    }
     if let Some(debug) = spec.debug {
         load.prog_btf_fd = debug.btf.as_raw_fd() as u32;
         load.func_info = address(debug.functions);
@@ -135,6 +152,49 @@ pub fn link_raw_tracepoint(program: BorrowedFd<'_>, event: &CStr, cookie: u64) -
     attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
     attr.raw_tracepoint.cookie = cookie;
     own(bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)?)
+}
+
+/// A link of a program that was loaded for one function, to that function.
+pub fn link_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    // Without a name, the function is meant.
+    attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
+    own(bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)?)
+}
+
+/// The types of a module of the kernel. `None` if no module of that name has any.
+pub fn module_types(module: &str) -> io::Result<Option<OwnedFd>> {
+    let mut id = 0;
+    loop {
+        let mut attr = empty();
+        attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
+        match bpf(bpf_cmd::BPF_BTF_GET_NEXT_ID, &mut attr) {
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        // SAFETY: the kernel filled this member of the union in.
+        id = unsafe { attr.__bindgen_anon_6.next_id };
+        let mut attr = empty();
+        attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
+        // Modules come and go, and with them their types.
+        let Ok(fd) = bpf(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr).and_then(own) else { continue };
+        if is_types_of(fd.as_fd(), module)? {
+            return Ok(Some(fd));
+        }
+    }
+}
+
+/// Whether these are the kernel's own types of a module, not those of some program.
+fn is_types_of(types: BorrowedFd<'_>, module: &str) -> io::Result<bool> {
+    let mut name = [0u8; 64];
+    // SAFETY: a struct of plain integers.
+    let mut info: bpf_btf_info = unsafe { std::mem::zeroed() };
+    info.name = name.as_mut_ptr().addr() as u64;
+    info.name_len = name.len() as u32;
+    object_info(types, (&raw mut info).addr() as u64, size_of::<bpf_btf_info>())?;
+    let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    Ok(info.kernel_btf != 0 && name[..len] == *module.as_bytes())
 }
 
 /// A link over a perf event, which carries `cookie` to the program.

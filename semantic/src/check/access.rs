@@ -24,7 +24,12 @@ impl Checker<'_, '_> {
         if self.is_args(base) {
             return self.argument_field(base.span, field, span);
         }
-        let mut value = self.expr(base)?;
+        let value = self.expr(base)?;
+        self.member_of(value, field, span)
+    }
+
+    /// The field of a value, behind all its pointers.
+    pub(super) fn member_of(&mut self, mut value: Value, field: &ast::Name, span: Span) -> Checked<Value> {
         while value.ty.as_pointer().is_some() {
             value = self.target(value, span)?;
         }

@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
             Builtin::Probe => event(self, Ty::Plain(Type::ProbeName), EventValue::ProbeId),
             Builtin::Func => event(self, Ty::Plain(Type::ProbeFunction), EventValue::ProbeId),
             Builtin::Probetype => Ok(self.probe_type(span)),
-            Builtin::Retval if self.body.kinds.contains(&ProbeKind::Fexit) => Ok(self.function_result(span)),
+            Builtin::Retval if self.body.kinds.contains(&ProbeKind::Fexit) => self.function_result(span),
             Builtin::Retval => {
                 event(self, Ty::address(8, false, self.probe_space()), EventValue::ReturnValue)
             }
@@ -206,17 +206,20 @@ impl Checker<'_, '_> {
             ) => ("pt_regs", Space::Kernel),
             _ => return self.iterator_context(span),
         };
-        let to = self.catalog.tagged(ast::Tag::Struct, name).unwrap_or(Type::Void);
-        let ty = Ty::Plain(Type::Pointer { to: Box::new(to), space });
-        Ok(Value::new(ty, ExprKind::Event(EventValue::Context), self.location(span)))
+        Ok(self.context_of(name, space, span))
     }
 
-    /// `ctx` of an iterator.
+    /// `ctx` of an iterator, and of probes whose context has no type.
     fn iterator_context(&mut self, span: Span) -> Checked<Value> {
-        let name = self.body.iterator.clone();
-        let to = name.and_then(|name| self.catalog.tagged(ast::Tag::Struct, &name)).unwrap_or(Type::Void);
-        self.later(span, "`ctx`");
-        Ok(self.placeholder(Ty::Plain(Type::Pointer { to: Box::new(to), space: Space::Context }), span))
+        let name = self.body.iterator.clone().unwrap_or_default();
+        Ok(self.context_of(&name, Space::Context, span))
+    }
+
+    /// The context as a pointer to a structure of the kernel.
+    pub(super) fn context_of(&mut self, name: &str, space: Space, span: Span) -> Value {
+        let to = self.catalog.tagged(ast::Tag::Struct, name).unwrap_or(Type::Void);
+        let ty = Ty::Plain(Type::Pointer { to: Box::new(to), space });
+        Value::new(ty, ExprKind::Event(EventValue::Context), self.location(span))
     }
 
     fn current_task(&mut self, span: Span) -> Checked<Value> {

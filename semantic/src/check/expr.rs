@@ -106,7 +106,7 @@ impl Checker<'_, '_> {
                 let enumeration = &self.catalog.structs()[id];
                 let kind = match enumeration.origin {
                     Origin::Kernel => ExprKind::Enumerator { name: enumeration.name.clone(), variant, value },
-                    Origin::Script | Origin::Tracepoint => ExprKind::Int(value as u64),
+                    Origin::Script | Origin::Tracepoint | Origin::Arguments => ExprKind::Int(value as u64),
                 };
                 Ok(Value::new(Ty::Plain(Type::Enum(id)), kind, self.location(span)))
             }

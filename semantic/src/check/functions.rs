@@ -1,11 +1,14 @@
 //! Arguments and results of traced kernel functions, by name.
 
 use btaot_abi::Bytes;
-use btaot_frontend::ast::AttachTarget;
+use btaot_abi::metadata::{RETURN_VALUE, has_wildcard};
+use btaot_frontend::ast::{AttachTarget, Part};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
 use super::Checker;
 use crate::probes::{Group, Layout, did_you_mean};
+use crate::program::{EventValue, Expr, ExprKind};
+use crate::structs::Prototype;
 use crate::ty::Ty;
 use crate::types::{Space, Type};
 use crate::value::{Checked, Value};
@@ -13,10 +16,22 @@ use crate::value::{Checked, Value};
 /// What a traced function takes and gives.
 #[derive(Clone, Debug)]
 pub(super) struct Signature {
-    /// Its parameters.
-    parameters: Vec<(Bytes, Ty)>,
-    /// Its result.
-    result: Ty,
+    /// The attach point that names the function, in short.
+    of: Bytes,
+    /// Its parameters, each with the number of words before it.
+    parameters: Vec<Parameter>,
+    /// Its result, and the number of words before it.
+    result: (Ty, u32),
+    /// Functions of other attach points of the clause, with their parameters.
+    others: Vec<(Bytes, Vec<(Bytes, Type)>)>,
+}
+
+/// A parameter.
+#[derive(Clone, Debug)]
+struct Parameter {
+    name: Bytes,
+    ty: Ty,
+    word: u32,
 }
 
 impl Checker<'_, '_> {
@@ -25,58 +40,171 @@ impl Checker<'_, '_> {
         if !matches!(group.layout, Layout::Tracing | Layout::RawTracepoint | Layout::Iter) {
             return None;
         }
-        let found = group.points.iter().find_map(|point| match &point.target {
-            AttachTarget::Fentry { function, .. } => self.catalog.kernel_function(&function.text),
-            AttachTarget::RawTracepoint { event, .. } => self.catalog.raw_tracepoint(&event.text),
-            AttachTarget::Iter { name, .. } => {
-                self.body.iterator = Some(format!("bpf_iter__{}", name.lossy()));
-                self.catalog.iterator(&name.text)
-            }
-            _ => None,
-        })?;
-        let (parameters, result) = found;
+        let mut found = group.points.iter().filter_map(|point| {
+            let (name, prototype) = match &point.target {
+                AttachTarget::Fentry { function, .. } => {
+                    (function, self.catalog.kernel_function(&function.text))
+                }
+                AttachTarget::RawTracepoint { event, .. } => {
+                    (event, self.catalog.raw_tracepoint(&event.text))
+                }
+                AttachTarget::Iter { name, .. } => {
+                    self.body.iterator = Some(format!("bpf_iter__{}", name.lossy()));
+                    (name, self.catalog.iterator(&name.text))
+                }
+                _ => return None,
+            };
+            Some((name, prototype?))
+        });
+        let (name, first) = found.next()?;
+        // A pattern is taken to match functions like the first one; the tool checks each where it runs.
+        let is_exact = |name: &Part| !has_wildcard(&name.text);
+        let others: Vec<_> = found
+            .filter(|(name, _)| is_exact(name))
+            .map(|(name, other)| (Bytes::from(name.text.clone()), other.parameters))
+            .collect();
+        let signature = self.typed(Bytes::from(name.text.clone()), first);
+        Some(Signature { others, ..signature })
+    }
+
+    fn typed(&self, of: Bytes, prototype: Prototype) -> Signature {
         let typed = |ty: Type| Ty::from(ty).in_default_space(Space::Kernel);
-        Some(Signature {
-            parameters: parameters.into_iter().map(|(name, ty)| (name, typed(ty))).collect(),
-            result: typed(result),
-        })
+        let mut word = 0;
+        let parameters = prototype.parameters.into_iter().map(|(name, ty)| {
+            let before = word;
+            word += self.catalog.words(&ty);
+            Parameter { name, ty: typed(ty), word: before }
+        });
+        let parameters = parameters.collect();
+        Signature { of, parameters, result: (typed(prototype.result), word), others: Vec::new() }
+    }
+
+    fn known_signature(&mut self, span: Span) -> Checked<Signature> {
+        if let Some(signature) = &self.body.arguments {
+            return Ok(signature.clone());
+        }
+        let message = "nothing is known here of the arguments' names and types";
+        let error = Diagnostic::error(Code::MissingTypeInformation, span, message);
+        self.fail(error.with_hint("use arg0, arg1, …, or compile where the kernel has BTF of the function"))
     }
 
     /// `args` of a kernel function: a record of its parameters.
     pub(super) fn function_arguments(&mut self, span: Span) -> Checked<Value> {
-        let Some(signature) = &self.body.arguments else {
-            let message = "nothing is known here of the arguments' names and types";
-            let error = Diagnostic::error(Code::MissingTypeInformation, span, message);
-            return self.fail(
-                error.with_hint("use arg0, arg1, …, or compile where the kernel has BTF of the function"),
-            );
-        };
-        let ty = Ty::Record(signature.parameters.clone());
-        self.later(span, "`args` of a kernel function");
-        Ok(self.placeholder(ty, span))
+        let signature = self.known_signature(span)?;
+        let mut fields = Vec::with_capacity(signature.parameters.len());
+        let mut values = Vec::with_capacity(signature.parameters.len());
+        for parameter in &signature.parameters {
+            let value = self.parameter(&signature, parameter, span)?;
+            fields.push((parameter.name.clone(), value.ty));
+            values.push(value.expr);
+        }
+        Ok(Value::new(Ty::Record(fields), ExprKind::Aggregate(values), self.location(span)))
     }
 
     /// One of them.
     pub(super) fn function_argument(&mut self, args: Span, field: &ast::Name, span: Span) -> Checked<Value> {
-        let value = self.function_arguments(args)?;
-        let Ty::Record(fields) = value.ty else { return Ok(value) };
-        match fields.iter().find(|(name, _)| **name == *field.text.as_bytes()) {
-            Some((_, ty)) => Ok(self.placeholder(ty.clone(), span)),
+        let signature = self.known_signature(args)?;
+        let found = signature.parameters.iter().find(|known| *known.name == *field.text.as_bytes());
+        match found {
+            Some(parameter) => {
+                self.agree(&signature, parameter, span)?;
+                self.parameter(&signature, parameter, span)
+            }
             None => {
-                let names: Vec<String> = fields.iter().map(|(name, _)| name.display().into_owned()).collect();
+                let names: Vec<String> =
+                    signature.parameters.iter().map(|known| known.name.display().into_owned()).collect();
                 let message = format!("the function has no argument `{}`", field.text);
                 let hint = did_you_mean(&field.text, names.iter().map(String::as_str));
                 let error = Diagnostic::error(Code::UnknownField, span, message).with_hint_opt(hint);
-                self.fail(error.with_note(format!("it has {}", names.join(", "))))
+                let note = match names.is_empty() {
+                    true => "it has none".to_owned(),
+                    false => format!("it has {}", names.join(", ")),
+                };
+                self.fail(error.with_note(note))
             }
         }
     }
 
-    /// `retval` of a kernel function, in its own type.
-    pub(super) fn function_result(&mut self, span: Span) -> Value {
-        let result = self.body.arguments.as_ref().map(|signature| signature.result.clone());
-        let ty = result.filter(|ty| !ty.is_void()).unwrap_or(Ty::U64);
-        self.later(span, "`retval` of an `fexit` probe");
-        self.placeholder(ty, span)
+    /// Refuses an argument that another function of the clause does not have, or has of another type.
+    fn agree(&mut self, signature: &Signature, parameter: &Parameter, span: Span) -> Checked<()> {
+        let expected = parameter.ty.lower();
+        let name = parameter.name.display();
+        for (function, parameters) in &signature.others {
+            let (first, other) = (signature.of.display(), function.display());
+            let found = parameters.iter().find(|(known, _)| *known == parameter.name);
+            let typed = found.map(|(_, ty)| Ty::from(ty.clone()).in_default_space(Space::Kernel).lower());
+            let (code, message) = match typed {
+                Some(ty) if ty == expected => continue,
+                Some(_) => {
+                    let message = format!("`{name}` is of different types in `{first}` and `{other}`");
+                    (Code::ConflictingTypes, message)
+                }
+                None => {
+                    let message = format!("`{other}` has no argument `{name}`, though `{first}` has");
+                    (Code::UnknownField, message)
+                }
+            };
+            let error = Diagnostic::error(code, span, message);
+            return self.fail(error.with_hint("give each of them a clause of its own"));
+        }
+        Ok(())
+    }
+
+    fn parameter(&mut self, signature: &Signature, parameter: &Parameter, span: Span) -> Checked<Value> {
+        if let Some(iterator) = self.body.iterator.clone() {
+            return self.visited(&iterator, parameter, span);
+        }
+        if parameter.ty.is_void() {
+            let message =
+                format!("`{}` is of a type that the language has no values of", parameter.name.display());
+            return self.error(Code::UnknownType, span, message);
+        }
+        Ok(self.word(signature, parameter, span))
+    }
+
+    /// A member of the context of an iterator.
+    fn visited(&mut self, iterator: &str, parameter: &Parameter, span: Span) -> Checked<Value> {
+        let context = self.context_of(iterator, Space::Context, span);
+        let name = ast::Name { text: parameter.name.display().into_owned(), span };
+        self.member_of(context, &name, span)
+    }
+
+    /// A word of what a function's program gets.
+    fn word(&mut self, signature: &Signature, parameter: &Parameter, span: Span) -> Value {
+        let id = match self.body.record {
+            Some(id) => id,
+            None => self.catalog.arguments(&signature.of),
+        };
+        self.body.record = Some(id);
+        let ty = parameter.ty.lower();
+        let field = self.catalog.argument(id, &parameter.name, &ty, parameter.word);
+        let location = self.location(span);
+        // The kernel takes loads of whole words from the context only; parts of structures are copied from there.
+        let space = if matches!(ty, Type::Struct(_)) { Space::Kernel } else { Space::Context };
+        let record = Type::Pointer { to: Box::new(Type::Struct(id)), space };
+        let context = Expr { kind: ExprKind::Event(EventValue::Context), ty: record, location };
+        let base = Expr { kind: ExprKind::Deref(Box::new(context)), ty: Type::Struct(id), location };
+        let kind = ExprKind::Member { base: Box::new(base), structure: id, field };
+        Value::new(parameter.ty.clone(), kind, location)
+    }
+
+    /// `retval` of a kernel function, in its own type; of an eBPF program a number.
+    pub(super) fn function_result(&mut self, span: Span) -> Checked<Value> {
+        let signature = match &self.body.arguments {
+            Some(signature) => signature.clone(),
+            None => Signature {
+                of: Bytes::from("program"),
+                parameters: Vec::new(),
+                result: (Ty::I64, 0),
+                others: Vec::new(),
+            },
+        };
+        let (ty, word) = signature.result.clone();
+        if ty.is_void() {
+            let message = format!("`{}` gives nothing back", signature.of.display());
+            return self.error(Code::NotInThisProbe, span, message);
+        }
+        let result = Parameter { name: Bytes::from(RETURN_VALUE), ty, word };
+        Ok(self.word(&signature, &result, span))
     }
 }

@@ -281,8 +281,9 @@ impl Checker<'_, '_> {
             id,
             location: self.location(clause.probe.attach_points.first().map_or(clause.probe.span, |p| p.span)),
             context: match group.layout {
-                // No code is made for the last two yet.
-                Layout::TestRun | Layout::Tracing | Layout::Iter => Context::TestRun,
+                Layout::TestRun => Context::TestRun,
+                Layout::Tracing => Context::Tracing(self.body.record),
+                Layout::Iter => Context::Iter,
                 Layout::RawTracepoint => Context::RawTracepoint(self.body.record),
                 Layout::Uprobe => Context::Uprobe,
                 Layout::Usdt => Context::Usdt,

@@ -37,6 +37,8 @@ fn note(
         | Attach::Hardware { .. }
         | Attach::Watchpoint { .. }
         | Attach::RawTracepoint { .. }
+        | Attach::FentryProgram(_)
+        | Attach::Iter { .. }
         | Attach::Usdt(_) => None,
         Attach::Uprobe(uprobe) => {
             let Place::Symbol { name, .. } = &uprobe.place else { return None };
@@ -53,6 +55,15 @@ fn note(
             missing(name, &functions, |hint| {
                 absent(span, format!("`{path}` has no function `{}` here", name.display()), hint)
             })
+        }
+        Attach::Fentry(fentry) => {
+            let name = &fentry.function;
+            let elsewhere = fentry.module.as_ref().is_some_and(|module| &module[..] != b"vmlinux");
+            if elsewhere || has_wildcard(name) || functions.contains(&*name.display()) {
+                return None;
+            }
+            let message = format!("the kernel has no type of a function `{}` here", name.display());
+            Some(absent(span, message, None))
         }
         Attach::Kprobe(kprobe) => {
             let Place::Symbol { name, .. } = &kprobe.place else { return None };
@@ -99,6 +110,9 @@ fn functions_in_btf<'p>(
             Place::Symbol { name, .. } if !has_wildcard(name) => Some(name.display().into_owned()),
             _ => None,
         },
+        Attach::Fentry(fentry) if !has_wildcard(&fentry.function) => {
+            Some(fentry.function.display().into_owned())
+        }
         _ => None,
     };
     let wanted: BTreeSet<String> = points.filter_map(name).collect();

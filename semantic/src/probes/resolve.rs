@@ -2,7 +2,7 @@
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{
-    Access, AttachPoint, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe, Usdt,
+    Access, AttachPoint, Fentry, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe, Usdt,
 };
 use btaot_frontend::ast::{self, AttachTarget, Part, PerfEvent, Rate, RateUnit, Site};
 use btaot_frontend::attach::{with_provider, wrong_parts};
@@ -101,10 +101,13 @@ fn attach_point(
             provider: provider.as_ref().map(bytes),
             name: bytes(name),
         }),
-        AttachTarget::Unexpanded
-        | AttachTarget::Fentry { .. }
-        | AttachTarget::FentryBpf { .. }
-        | AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
+        AttachTarget::Fentry { ret, module, function } => {
+            let (module, function) = (module.as_ref().map(bytes), bytes(function));
+            Attach::Fentry(Fentry { module, function, ret: *ret })
+        }
+        AttachTarget::FentryBpf { .. } => return Ok(later("tracing an eBPF program".into())),
+        AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
+        AttachTarget::Unexpanded => return Err(unexpanded(point)),
     };
     let named = point.name.is_some();
     let name = match &point.name {
@@ -292,7 +295,20 @@ fn name(kind: ProbeKind, target: &AttachTarget) -> Bytes {
             parts.extend(module.iter().map(|module| module.text.clone()));
             parts.push(site_name(site));
         }
-        _ => {}
+        AttachTarget::Fentry { module, function, .. } => {
+            parts.extend(module.iter().map(|module| module.text.clone()));
+            parts.push(function.text.clone());
+        }
+        AttachTarget::FentryBpf { id, program, .. } => {
+            parts.push(b"bpf".to_vec());
+            parts.extend(id.map(|id| id.to_string().into_bytes()));
+            parts.push(program.text.clone());
+        }
+        AttachTarget::Iter { name, pin } => {
+            parts.push(name.text.clone());
+            parts.extend(pin.iter().map(|pin| pin.text.clone()));
+        }
+        AttachTarget::Unexpanded | AttachTarget::Begin | AttachTarget::End => {}
     }
     Bytes::from(parts.join(&b':'))
 }

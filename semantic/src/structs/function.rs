@@ -1,52 +1,71 @@
-//! Signatures of functions that the kernel's BTF knows.
+//! Signatures of functions that the kernel's BTF knows, and the structures that their arguments are read as.
 
 use btaot_abi::Bytes;
+use btaot_abi::metadata::{ARGUMENTS_RECORD, has_wildcard};
 use btaot_btf::{Kind, TypeId};
 
-use super::{Catalog, Whose};
+use super::tracepoint::identifier;
+use super::{Catalog, Source, Whose};
 use crate::target::matches;
-use crate::types::Type;
+use crate::types::{Origin, Struct, StructField, StructId, Type};
 
-/// Parameters by name, and the result.
-pub(crate) type Prototype = (Vec<(Bytes, Type)>, Type);
+/// Bytes of a register. Arguments are passed in as many of them as they fill.
+const WORD: u32 = 8;
+
+/// What a function takes and gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Prototype {
+    /// Its parameters in order; [`Type::Void`] stands for types that the language has no values of.
+    pub parameters: Vec<(Bytes, Type)>,
+    /// Its result.
+    pub result: Type,
+}
 
 impl Catalog<'_> {
     /// The signature of a kernel function, or of the first that a pattern matches.
     pub fn kernel_function(&mut self, pattern: &[u8]) -> Option<Prototype> {
         let btf = self.btf()?;
         let name = String::from_utf8_lossy(pattern).into_owned();
-        let id = btf.find(Kind::Func, &name).or_else(|| {
+        let by_pattern = || {
             let pattern = Bytes::from(pattern.to_vec());
             let functions = btf.own_ids().filter(|id| btf.kind(*id) == Kind::Func);
             functions.into_iter().find(|id| matches(&pattern, &Bytes::from(btf.name(*id))))
-        })?;
+        };
+        let id = if has_wildcard(pattern) { by_pattern() } else { btf.find(Kind::Func, &name) }?;
         self.prototype(id, 0)
     }
 
     /// What a raw tracepoint passes on: the parameters of its probe behind the private pointer.
     pub fn raw_tracepoint(&mut self, event: &[u8]) -> Option<Prototype> {
         let btf = self.btf()?;
-        let event = String::from_utf8_lossy(event).into_owned();
+        let functions = || btf.own_ids().filter(|id| btf.kind(*id) == Kind::Func);
+        let event = if has_wildcard(event) {
+            let pattern = Bytes::from(event.to_vec());
+            let events = functions().filter_map(|id| btf.name(id).strip_prefix("__traceiter_"));
+            events.into_iter().find(|event| matches(&pattern, &Bytes::from(*event)))?.to_owned()
+        } else {
+            String::from_utf8_lossy(event).into_owned()
+        };
         let names = [format!("__probestub_{event}"), format!("__traceiter_{event}")];
         let id = names.iter().find_map(|name| btf.find(Kind::Func, name))?;
         self.prototype(id, 1)
     }
 
-    /// What an iterator visits: the members of `struct bpf_iter__NAME` behind the metadata.
+    /// The names of what an iterator visits: the members of `struct bpf_iter__NAME`.
     pub fn iterator(&mut self, name: &[u8]) -> Option<Prototype> {
         let btf = self.btf()?;
         let id = btf.find(Kind::Struct, &format!("bpf_iter__{}", String::from_utf8_lossy(name)))?;
         let members: Vec<(String, TypeId)> =
             btf.members(id).map(|member| (member.name.to_owned(), member.ty)).collect();
-        let mut fields = Vec::new();
+        let mut parameters = Vec::new();
         for (name, ty) in members {
             match name.is_empty() {
-                true => fields.extend(self.union_member(ty)),
-                false => fields
+                true => parameters.extend(self.union_member(ty)),
+                false => parameters
                     .push((Bytes::from(name.as_str()), self.import(Whose::Kernel, ty).unwrap_or(Type::Void))),
             }
         }
-        Some((fields, Type::Void))
+        Some(Prototype { parameters, result: Type::Void })
     }
 
     /// The kernel pads pointers of iterators to 64 bits by anonymous unions of one member.
@@ -60,12 +79,50 @@ impl Catalog<'_> {
     fn prototype(&mut self, id: TypeId, skip: usize) -> Option<Prototype> {
         let btf = self.btf()?;
         let (parameters, result) = btf.prototype(id)?;
-        let parameters: Vec<(String, TypeId)> =
+        let given: Vec<(String, TypeId)> =
             parameters.skip(skip).map(|parameter| (parameter.name.to_owned(), parameter.ty)).collect();
-        let mut fields = Vec::new();
-        for (name, ty) in parameters {
-            fields.push((Bytes::from(name.as_str()), self.import(Whose::Kernel, ty).unwrap_or(Type::Void)));
+        let mut parameters = Vec::new();
+        for (name, ty) in given {
+            parameters
+                .push((Bytes::from(name.as_str()), self.import(Whose::Kernel, ty).unwrap_or(Type::Void)));
         }
-        Some((fields, self.import(Whose::Kernel, result).unwrap_or(Type::Void)))
+        Some(Prototype { parameters, result: self.import(Whose::Kernel, result).unwrap_or(Type::Void) })
+    }
+
+    /// The structure that stands for the arguments of the function that an attach point names.
+    pub fn arguments(&mut self, of: &Bytes) -> StructId {
+        let known =
+            self.sources.iter().position(|source| matches!(source, Source::Arguments(name) if name == of));
+        if let Some(index) = known {
+            return StructId(index as u32);
+        }
+        let name = self.free_name(format!("{ARGUMENTS_RECORD}{}", identifier(of)));
+        let (origin, fields) = (Origin::Arguments, Vec::new());
+        let structure = Struct { name: name.into(), union: false, origin, size: 0, fields };
+        self.add(structure, Source::Arguments(of.clone()))
+    }
+
+    /// A field of such a structure: an argument of this type behind so many words.
+    pub fn argument(&mut self, id: StructId, name: &Bytes, ty: &Type, word: u32) -> u32 {
+        let known = self.structs[id].fields.iter().position(|field| field.name == *name);
+        if let Some(index) = known {
+            return index as u32;
+        }
+        let end = (word + self.words(ty)) * WORD;
+        let structure = &mut self.structs.structs[id.0 as usize];
+        structure.size = structure.size.max(end);
+        structure.fields.push(StructField {
+            name: name.clone(),
+            ty: ty.clone(),
+            bit_offset: u64::from(word * WORD) * 8,
+            bits: None,
+            data_loc: false,
+        });
+        (structure.fields.len() - 1) as u32
+    }
+
+    /// How many words an argument takes.
+    pub fn words(&self, ty: &Type) -> u32 {
+        self.size_of(ty).unwrap_or(WORD).div_ceil(WORD).max(1)
     }
 }

@@ -25,6 +25,7 @@ use crate::headers::Headers;
 use crate::target::Target;
 use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type};
 
+pub(crate) use function::Prototype;
 pub(crate) use tracepoint::TracepointFault;
 
 /// All types by name, as the script sees them.
@@ -69,6 +70,8 @@ enum Source {
     Script(u32),
     /// The records of these tracepoints.
     Tracepoint(Vec<(Bytes, Bytes)>),
+    /// The arguments of the function that this attach point names.
+    Arguments(Bytes),
     /// Nothing is known but the name.
     Incomplete,
 }
@@ -232,7 +235,7 @@ impl<'t> Catalog<'t> {
         }
         match self.sources[id.0 as usize].clone() {
             Source::Btf(whose, ty) => self.add_btf_field(id, (whose, ty), name),
-            Source::Script(_) | Source::Tracepoint(_) | Source::Incomplete => None,
+            Source::Script(_) | Source::Tracepoint(_) | Source::Arguments(_) | Source::Incomplete => None,
         }
     }
 
@@ -241,7 +244,7 @@ impl<'t> Catalog<'t> {
         match &self.sources[id.0 as usize] {
             Source::Btf(whose, ty) => self.btf_field_names(*whose, *ty),
             Source::Tracepoint(events) => self.tracepoint_field_names(events),
-            Source::Script(_) | Source::Incomplete => {
+            Source::Script(_) | Source::Arguments(_) | Source::Incomplete => {
                 let fields = self.structs[id].fields.iter();
                 fields.map(|field| field.name.display().into_owned()).collect()
             }
@@ -314,7 +317,10 @@ impl<'t> Catalog<'t> {
                     .as_ref()
                     .and_then(|types| u32::try_from(types.align(id)).ok())
                     .unwrap_or(8),
-                Source::Btf(Whose::Kernel, _) | Source::Tracepoint(_) | Source::Incomplete => 8,
+                Source::Btf(Whose::Kernel, _)
+                | Source::Tracepoint(_)
+                | Source::Arguments(_)
+                | Source::Incomplete => 8,
             },
             Type::Buf(_) | Type::Inet => 4,
             Type::Void | Type::Bool | Type::Str(_) | Type::Mac => 1,

@@ -36,17 +36,21 @@ impl Catalog<'_> {
         let parts =
             events.iter().map(|(category, event)| format!("{}_{}", identifier(category), identifier(event)));
         let base = format!("{TRACEPOINT_RECORD}{}", parts.collect::<Vec<_>>().join("__"));
-        let taken = |name: &str| self.structs.structs.iter().any(|known| &known.name[..] == name.as_bytes());
-        let numbered = (2..).map(|number| format!("{base}_{number}"));
-        let name = std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base);
         let structure = Struct {
-            name: name.into(),
+            name: self.free_name(base).into(),
             union: false,
             origin: Origin::Tracepoint,
             size: 0,
             fields: Vec::new(),
         };
         self.add(structure, Source::Tracepoint(events.to_vec()))
+    }
+
+    /// A name that no structure of the program has yet, like this one.
+    pub(super) fn free_name(&self, base: String) -> String {
+        let taken = |name: &str| self.structs.structs.iter().any(|known| &known.name[..] == name.as_bytes());
+        let numbered = (2..).map(|number| format!("{base}_{number}"));
+        std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base)
     }
 
     /// A field of the records of a structure made by [`Self::tracepoint`]. It must exist in all events that are here,
@@ -199,7 +203,7 @@ fn event_name((category, event): &(Bytes, Bytes)) -> String {
 }
 
 /// A part of a structure's name.
-fn identifier(text: &[u8]) -> String {
+pub(super) fn identifier(text: &[u8]) -> String {
     let letter = |byte: &u8| if byte.is_ascii_alphanumeric() { char::from(*byte) } else { '_' };
     text.iter().map(letter).collect()
 }

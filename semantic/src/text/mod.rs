@@ -126,6 +126,9 @@ fn describe_body(body: &Body, program: &Program, f: &mut fmt::Formatter<'_>) -> 
         Context::PerfEvent => "perf event".to_owned(),
         Context::RawTracepoint(None) => "raw tracepoint".to_owned(),
         Context::RawTracepoint(Some(id)) => format!("raw tracepoint struct {}", id.0),
+        Context::Tracing(None) => "tracing".to_owned(),
+        Context::Tracing(Some(id)) => format!("tracing struct {}", id.0),
+        Context::Iter => "iterator".to_owned(),
     };
     writeln!(f, "body {} at {}:{} {context}", body.id.0, body.location.line, body.location.column)?;
     for point in &body.attach {

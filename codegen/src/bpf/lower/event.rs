@@ -275,6 +275,8 @@ impl<'c> Lower<'_, '_, 'c> {
         match self.body.context {
             // A program that the tool runs itself is given the number as its first argument.
             Context::TestRun => self.ir.load(64, self.context, 8),
+            // Each of its probes has a copy of the program, which finds the number where a program with one probe does.
+            Context::Tracing(_) => self.int_constant(IntSource::ProbeId(self.body.id)),
             Context::RawTracepoint(_) => self.cookie(KernelFeature::RawTracepointCookie),
             _ => self.cookie(KernelFeature::AttachCookie),
         }
@@ -319,9 +321,12 @@ impl<'c> Lower<'_, '_, 'c> {
             Context::Uprobe | Context::Usdt | Context::Kprobe => {
                 Ok(self.ir.load(64, self.ir.offset(self.context, offset.into()), 8))
             }
-            Context::TestRun | Context::Tracepoint(_) | Context::PerfEvent | Context::RawTracepoint(_) => {
-                self.unsupported(location, "this probe has no traced function with arguments")
-            }
+            Context::TestRun
+            | Context::Tracepoint(_)
+            | Context::PerfEvent
+            | Context::RawTracepoint(_)
+            | Context::Tracing(_)
+            | Context::Iter => self.unsupported(location, "this probe has no traced function with arguments"),
         }
     }
 }

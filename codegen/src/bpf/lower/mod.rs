@@ -30,7 +30,7 @@ mod text;
 use std::collections::BTreeSet;
 
 use btaot_abi::constants::IntSource;
-use btaot_abi::metadata::{Fault, Identity};
+use btaot_abi::metadata::{AttachPoint, Fault, Fentry, FentryProgram, Identity, Target};
 use btaot_abi::value::ValueType;
 use btaot_semantic::program::{Body, Context, EventValue, Expr, ExprKind, Location, VarId};
 use btaot_semantic::types::Type;
@@ -109,8 +109,31 @@ pub fn section(body: &Body, symbol: &str) -> String {
         Context::Uprobe | Context::Usdt => format!("uprobe/{symbol}"),
         Context::Kprobe => format!("kprobe/{symbol}"),
         Context::Tracepoint(_) => format!("tracepoint/{symbol}"),
+        Context::Tracing(_) => format!("{}/{}", tracing_kind(body), traced(body).unwrap_or(symbol)),
+        Context::Iter => format!("iter/{}", traced(body).unwrap_or(symbol)),
         // libbpf knows this section by its bare name only.
         Context::PerfEvent => "perf_event".into(),
+    }
+}
+
+/// How a tracing program is attached; one that serves both ends of functions is loaded for each.
+fn tracing_kind(body: &Body) -> &'static str {
+    let at_return = |point: &AttachPoint| match &point.target {
+        Target::Fentry(Fentry { ret, .. }) | Target::FentryProgram(FentryProgram { ret, .. }) => *ret,
+        _ => false,
+    };
+    if body.attach.first().is_some_and(at_return) { "fexit" } else { "fentry" }
+}
+
+/// What a tracing program or iterator attaches to, when that is one thing: libbpf looks it up by the section's name.
+fn traced(body: &Body) -> Option<&str> {
+    let [AttachPoint { target, .. }] = &body.attach[..] else { return None };
+    match target {
+        Target::Fentry(Fentry { function, .. }) if !target.is_wildcard() => {
+            std::str::from_utf8(function).ok()
+        }
+        Target::Iter { name, .. } => std::str::from_utf8(name).ok(),
+        _ => None,
     }
 }
 
@@ -134,7 +157,10 @@ pub fn identity(body: &Body) -> Identity {
 
 /// Whether a body has to look at the process by itself.
 pub fn filters_pid(body: &Body) -> bool {
-    matches!(body.context, Context::Kprobe | Context::Tracepoint(_) | Context::RawTracepoint(_))
+    match body.context {
+        Context::Kprobe | Context::Tracepoint(_) | Context::RawTracepoint(_) | Context::Tracing(_) => true,
+        Context::TestRun | Context::Uprobe | Context::Usdt | Context::PerfEvent | Context::Iter => false,
+    }
 }
 
 impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {

@@ -104,7 +104,9 @@ impl<'c> Lower<'_, '_, 'c> {
                 | Context::Kprobe
                 | Context::Tracepoint(_)
                 | Context::PerfEvent
-                | Context::RawTracepoint(_),
+                | Context::RawTracepoint(_)
+                | Context::Tracing(_)
+                | Context::Iter,
             ) => Reach::Kernel,
         }
     }
@@ -122,6 +124,12 @@ impl<'c> Lower<'_, '_, 'c> {
             return Ok(Place { pointer, reach: base.reach, align, path: None });
         }
         let (mut path, root) = match base.path {
+            // The layout of a structure that is passed by value is the kernel's, under its own name.
+            Some((path, _))
+                if program.structs[path.root].origin == Origin::Arguments && !structure.name.is_empty() =>
+            {
+                (Path::new(id, structure.name.clone()), base.pointer)
+            }
             Some(known) => known,
             None if structure.name.is_empty() => {
                 return self.unsupported(
@@ -133,7 +141,7 @@ impl<'c> Lower<'_, '_, 'c> {
             None => (Path::new(id, structure.name.clone()), base.pointer),
         };
         path.push(member, self.unit.core.member_index(id, field));
-        if structure.origin == Origin::Kernel {
+        if program.structs[path.root].origin == Origin::Kernel {
             self.unit.tables.core_root(&path.name);
         }
         let pointer = self.relocated(root, &path);

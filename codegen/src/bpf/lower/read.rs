@@ -1,7 +1,7 @@
 //! Reading from places, CO-RE values, and copying memory.
 
 use btaot_abi::Bytes;
-use btaot_semantic::program::{Expr, ExprKind, Location};
+use btaot_semantic::program::{Context, Expr, ExprKind, Location};
 use btaot_semantic::types::{Origin, StructField, StructId, Type};
 use inkwell::values::BasicValueEnum;
 
@@ -55,7 +55,9 @@ impl<'c> Lower<'_, '_, 'c> {
                 let (_, signed) = shape(&self.layout(&expression.ty, expression.location)?);
                 return match program.structs[*structure].origin {
                     Origin::Script => self.plain_bits(place, member, bits, (signed, base)),
-                    Origin::Kernel | Origin::Tracepoint => self.relocated_bits(place, signed, expression),
+                    Origin::Kernel | Origin::Tracepoint | Origin::Arguments => {
+                        self.relocated_bits(place, signed, expression)
+                    }
                 };
             }
             if program.structs[*structure].origin == Origin::Kernel {
@@ -67,9 +69,11 @@ impl<'c> Lower<'_, '_, 'c> {
         self.read(&place, &expression.ty, expression)
     }
 
-    /// Notes that the code relies on a field's size. Pointers have one size everywhere.
+    /// Notes that the code relies on a field's size. Pointers have one size everywhere, and sizes of arguments are
+    /// compared when their function is found.
     pub(super) fn check(&mut self, place: &Place<'c>, ty: &Type, size: Option<u32>) {
         if let (Some((path, _)), Some(size)) = (&place.path, size)
+            && self.unit.program.structs[path.root].origin == Origin::Kernel
             && !matches!(ty, Type::Pointer { .. })
         {
             self.unit.tables.layout_check(path.check(size));
@@ -90,9 +94,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let (size, signed) = shape(&self.layout(ty, at.location)?);
         let loaded = match place.reach {
             Reach::Direct => ir.load(size * 8, place.pointer, size.min(place.align)),
-            // The kernel only takes loads at multiples of their size, which is how it lays
-            // contexts out.
-            Reach::Context => self.pass(ir.load(size * 8, place.pointer, size).into()).into_int_value(),
+            Reach::Context => self.read_context(place, size),
             Reach::Kernel | Reach::User => {
                 let copy = self.temporary(size);
                 self.read_far(copy, place, size, at.location);
@@ -100,6 +102,19 @@ impl<'c> Lower<'_, '_, 'c> {
             }
         };
         Ok(if signed { ir.sext(loaded) } else { ir.zext(loaded) })
+    }
+
+    /// A number of the context. The kernel only takes loads at multiples of their size, which is how it lays contexts
+    /// out, and of arguments it takes whole words.
+    fn read_context(&mut self, place: &Place<'c>, size: u32) -> Int<'c> {
+        let ir = self.ir;
+        let whole = matches!(self.body.context, Context::Tracing(_) | Context::RawTracepoint(_));
+        let loaded = if whole { 8 } else { size };
+        let word = self.pass(ir.load(loaded * 8, place.pointer, loaded).into()).into_int_value();
+        // What the verifier knows to be a pointer it allows no arithmetic with, but to scripts it is a number.
+        let is_typed = matches!(self.body.context, Context::Tracing(_) | Context::Iter) && loaded == 8;
+        let word = if is_typed { ir.disguised(word) } else { word };
+        if whole { ir.trunc(word, size * 8) } else { word }
     }
 
     /// The address of a tracepoint's variable-length data: its offset from the record is the low

@@ -34,7 +34,7 @@ impl<'c> Lower<'_, '_, 'c> {
         };
         let mark = self.frame.mark();
         let (bytes, frames) = self.room_for_frames(shape.limit);
-        if matches!(self.body.context, Context::TestRun | Context::RawTracepoint(_)) {
+        if self.wants_initialised_buffers() {
             // Before Linux 6.3 the verifier wants this buffer to be initialised in raw tracepoint
             // programs, though the helper only writes to it.
             self.zero(Spot::aligned(frames), bytes);
@@ -81,6 +81,18 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let bytes = limit.min(self.unit.division.frames) * 8;
         (bytes, self.ir.alloca(self.function, bytes, "frames"))
+    }
+
+    /// Whether the program is of a type whose variant of the helper takes initialised memory only.
+    fn wants_initialised_buffers(&self) -> bool {
+        match self.body.context {
+            Context::TestRun | Context::RawTracepoint(_) | Context::Tracing(_) | Context::Iter => true,
+            Context::Uprobe
+            | Context::Usdt
+            | Context::Kprobe
+            | Context::Tracepoint(_)
+            | Context::PerfEvent => false,
+        }
     }
 
     /// Mixes the used bytes of the frames into 64 bits. The loop ends at the constant limit too, or the verifier

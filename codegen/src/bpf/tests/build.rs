@@ -3,7 +3,7 @@
 use btaot_abi::Bytes;
 use btaot_abi::ids::{MapId, ProgramId};
 use btaot_abi::metadata::{
-    AttachPoint, Config, Kprobe, Location, MissingProbes, Place, Target, Uprobe, Usdt,
+    AttachPoint, Config, Fentry, Kprobe, Location, MissingProbes, Place, Target, Uprobe, Usdt,
 };
 use btaot_semantic::program::{
     Aggregation, BinaryOp, Body, Contents, Context, EventValue, Expr, ExprKind, Map, MapStorage, Message,
@@ -73,6 +73,10 @@ pub fn attach(context: Context) -> AttachPoint {
         Context::RawTracepoint(_) => {
             Target::RawTracepoint { module: None, event: Bytes::from("sched_switch") }
         }
+        Context::Tracing(_) => {
+            Target::Fentry(Fentry { module: None, function: Bytes::from("vfs_open"), ret: false })
+        }
+        Context::Iter => Target::Iter { name: Bytes::from("task"), pin: None },
     };
     AttachPoint { name: Bytes::from("probe"), location: HERE, target, named: false, optional: false }
 }

@@ -1,0 +1,62 @@
+//! Programs with a trampoline of their own: each is loaded for one function.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use aya_obj::generated::bpf_attach_type::{self, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT};
+use btaot_abi::metadata::Program;
+
+use super::Attacher;
+use crate::features::may_ask;
+use crate::load::{LoadError, Loaded};
+use crate::object::Image;
+use crate::resolve::{Place, Probe, TracedFunction};
+use crate::sys::bpf::{self, FunctionType};
+
+/// Loads a copy of a program for the function of its only probe. `None` if it traces no function.
+pub fn load(
+    attacher: &Attacher<'_>,
+    program: &Program,
+    image: &Image,
+    probes: &[u32],
+) -> Option<Result<Loaded, LoadError>> {
+    let probe = attacher.probes.get(*probes.first()? as usize)?;
+    match &probe.place {
+        Place::Function(function) => Some(load_for(attacher, program, image, (probe, function))),
+        _ => None,
+    }
+}
+
+fn load_for(
+    attacher: &Attacher<'_>,
+    program: &Program,
+    image: &Image,
+    (probe, function): (&Probe, &TracedFunction),
+) -> Result<Loaded, LoadError> {
+    let loader = &attacher.loader;
+    let types = function.module.as_deref().map(module_types);
+    let types = types.transpose().map_err(|error| loader.not_for_place(probe, error))?;
+    let function_type = FunctionType { id: function.id, owner: types.as_ref().map(AsFd::as_fd) };
+    let loaded = loader.load(program, image, Some(attach_type(function)), Some(function_type));
+    let fd = loaded.map_err(|error| match error {
+        LoadError::Refused { error, ref log, .. } if !was_verified(log) => loader.not_for_place(probe, error),
+        // Privileges suffice for other programs: these are against the kernel's policy.
+        LoadError::Permission if may_ask() => {
+            loader.not_for_place(probe, std::io::ErrorKind::PermissionDenied.into())
+        }
+        other => other,
+    })?;
+    Ok(Loaded { fd, attach: None })
+}
+
+fn attach_type(function: &TracedFunction) -> bpf_attach_type {
+    if function.ret { BPF_TRACE_FEXIT } else { BPF_TRACE_FENTRY }
+}
+
+fn module_types(module: &str) -> std::io::Result<OwnedFd> {
+    bpf::module_types(module)?.ok_or_else(|| std::io::ErrorKind::NotFound.into())
+}
+
+/// Whether the verifier came to look at instructions. It looks at the function before.
+fn was_verified(log: &[String]) -> bool {
+    log.iter().any(|line| crate::load::instruction(line).is_some())
+}
