@@ -26,7 +26,10 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let settings = Settings {
         features: &arguments.features,
         check_helpers: arguments.check_helpers,
-        ..Settings::new(Options { allow_unsafe: arguments.allow_unsafe, one_process: false }, &arguments.includes)
+        ..Settings::new(
+            Options { allow_unsafe: arguments.allow_unsafe, one_process: false },
+            &arguments.includes,
+        )
     };
     let checked = pipeline::check(input, &settings)?;
     if arguments.emit == Some(Stage::Program) {

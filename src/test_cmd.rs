@@ -54,7 +54,10 @@ fn one(path: &Path, arguments: &Test) -> Result<Outcome, Failure> {
 }
 
 fn compile(input: Input, arguments: &Test) -> Result<Vec<u8>, Failure> {
-    let settings = Settings::new(Options { allow_unsafe: arguments.allow_unsafe, one_process: false }, &arguments.includes);
+    let settings = Settings::new(
+        Options { allow_unsafe: arguments.allow_unsafe, one_process: false },
+        &arguments.includes,
+    );
     let checked = pipeline::check(input, &settings)?;
     let compiled = checked.generate(&settings, None)?;
     checked.tool(&compiled)

@@ -11,7 +11,7 @@ pub mod table;
 use crate::support::directives::{self, Directives, Run};
 use crate::support::policy::{self, Need};
 use crate::support::process::Finished;
-use crate::support::{Checked, cases, programs, scratch, scripts};
+use crate::support::{Checked, cases, programs, scratch, scripts, text};
 use libtest_mimic::Trial;
 use machine::Contents;
 use std::collections::HashMap;
@@ -47,6 +47,9 @@ impl Script {
     }
 }
 
+/// The name of the case that looks at the kernel's log.
+const SIGN_CASE: &str = "00-words";
+
 /// How the cases of one kernel ended, once somebody has asked.
 struct Machine {
     kernel: Kernel,
@@ -74,6 +77,10 @@ pub fn trials() -> Vec<Trial> {
             let name = cases::name(&format!("kernels::{}", kernel.name), &script.path);
             trial(name, &machine, move |reports| check(&script, &kernel, reports))
         }));
+        if !kernel.boot.is_empty() {
+            let name = format!("kernels::{}::words_are_understood", kernel.name);
+            trials.push(trial(name, &machine, move |reports| check_sign(&kernel, reports)));
+        }
         let name = format!("kernels::{}::field_offsets_differ_from_here", kernel.name);
         trials.push(trial(name, &machine, offsets::check));
     }
@@ -134,6 +141,7 @@ impl Machine {
             contents.files.push(programs::program(&path.file_stem().unwrap_or_default().to_string_lossy())?);
         }
         contents.cases.push((offsets::CASE.to_owned(), offsets::command()?));
+        contents.cases.push((SIGN_CASE.to_owned(), format!("dmesg | grep -o '{}'", self.kernel.sign)));
         for script in &self.scripts {
             // A script that does not compile fails its own test, not those beside it.
             let Ok(tool) = scripts::tool(&script.path) else { continue };
@@ -146,6 +154,13 @@ impl Machine {
         }
         Ok(contents)
     }
+}
+
+/// The kernel runs as it was told to: the tests of its own would pass without.
+fn check_sign(kernel: &Kernel, reports: &HashMap<String, Finished>) -> Checked {
+    let report = reports.get(SIGN_CASE).ok_or("no report of the kernel's log")?.clone();
+    text::expect_equal("log", &format!("{}\n", kernel.sign), &report.expect_code(0)?.stdout)?;
+    Ok(())
 }
 
 fn check(script: &Script, kernel: &Kernel, reports: &HashMap<String, Finished>) -> Checked {

@@ -31,6 +31,15 @@ impl Events {
         }
     }
 
+    /// Whether a program has opened a record that was not read.
+    pub fn has_more(&self) -> bool {
+        match self {
+            Self::Kernel(ring) => ring.has_more(),
+            // No program runs beside the reader.
+            Self::User { .. } => false,
+        }
+    }
+
     /// Gives at most `limit` records to `record`, until it breaks; tells how many there were.
     pub fn drain(&mut self, limit: usize, mut record: impl FnMut(&[u8]) -> ControlFlow<()>) -> usize {
         match self {

@@ -31,6 +31,8 @@ const GATHER: Duration = Duration::from_millis(1);
 const BATCH: usize = 4096;
 /// Losses are reported at most this often.
 const LOSS_PERIOD: Duration = Duration::from_secs(1);
+/// How long a record may stay unfinished when no program is attached any more.
+const UNFINISHED: Duration = Duration::from_millis(100);
 
 /// Why a run ended badly.
 #[derive(Debug, Error)]
@@ -283,9 +285,18 @@ impl Run<'_> {
         }
     }
 
+    /// Shows all that is in the ring. A program that ran when it was detached, on another CPU, may still be writing its
+    /// record, which holds up those behind it; that takes microseconds, unless the program was preempted.
     fn drain_all(&mut self) -> Result<(), RunError> {
-        while self.drain()? > 0 {}
-        Ok(())
+        let start = Instant::now();
+        loop {
+            while self.drain()? > 0 {}
+            let has_more = self.ring.as_ref().is_some_and(Events::has_more);
+            if !has_more || start.elapsed() > UNFINISHED {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     fn report_losses(&mut self) -> Result<(), RunError> {

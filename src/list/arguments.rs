@@ -65,17 +65,14 @@ fn function(kernel: &Kernel<'_>, name: &str, at_return: bool) -> Vec<String> {
     lines
 }
 
-/// The type of a raw tracepoint's function: `typedef void (*btf_trace_NAME)(void *, …)`, whose first parameter is no
-/// argument.
+/// What the functions of a raw tracepoint take behind a pointer of their own, which is no argument. The kernel has such
+/// functions since 6.4 and 5.10.
 fn raw_tracepoint(kernel: &Kernel<'_>, event: &str) -> Vec<String> {
-    let typedef = kernel.find(Kind::Typedef, &format!("btf_trace_{event}"));
-    let prototype = typedef.and_then(|id| kernel.btf.pointee(kernel.btf.resolve(id)));
-    let Some((parameters, _)) = prototype.and_then(|id| kernel.btf.prototype(id)) else { return Vec::new() };
-    let line = |(index, (name, ty)): (usize, (&str, TypeId))| {
-        let name = if name.is_empty() { format!("arg{index}") } else { name.to_owned() };
-        format!("{} {name}", kernel.type_name(ty))
-    };
-    parameters.skip(1).map(|parameter| (parameter.name, parameter.ty)).enumerate().map(line).collect()
+    let names = [format!("__probestub_{event}"), format!("__traceiter_{event}")];
+    let function = names.iter().find_map(|name| kernel.find(Kind::Func, name));
+    let Some((parameters, _)) = function.and_then(|id| kernel.btf.prototype(id)) else { return Vec::new() };
+    let line = |name: &str, ty| format!("{} {name}", kernel.type_name(ty));
+    parameters.skip(1).map(|parameter| line(parameter.name, parameter.ty)).collect()
 }
 
 /// The members of what an iterator gives its programs, without the one about itself.

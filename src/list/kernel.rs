@@ -92,8 +92,7 @@ fn all(kind: ProbeKind, request: &Request<'_>) -> Result<Vec<String>, Failure> {
             Err(error) => absent(kind, &error.to_string()),
         },
         ProbeKind::Kprobe | ProbeKind::Kretprobe | ProbeKind::Fentry | ProbeKind::Fexit => {
-            let names: BTreeSet<String> =
-                functions(request, kind)?.into_iter().map(|(name, _)| name).collect();
+            let names: BTreeSet<String> = functions(request, kind)?.into_keys().collect();
             names.into_iter().collect()
         }
         ProbeKind::Iter => iterators(request)?,

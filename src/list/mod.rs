@@ -39,7 +39,7 @@ pub fn run(arguments: &List) -> Result<(), Failure> {
     let settings = Settings {
         kernel_types: environment::kernel_types()?,
         warnings: false,
-        ..Settings::new(Options { allow_unsafe: true }, &includes)
+        ..Settings::new(Options { allow_unsafe: true, one_process: false }, &includes)
     };
     let request = Request { verbose: arguments.verbose, pid: arguments.pid, settings: &settings };
     of_pattern(arguments.pattern.as_deref().unwrap_or("*"), &request)
@@ -114,7 +114,7 @@ fn warn_of_files(pattern: &str) {
 fn resolved(input: Input, request: &Request<'_>) -> Result<Vec<String>, Failure> {
     let checked = pipeline::check(input, request.settings)?;
     let compiled = checked.generate(request.settings, None)?;
-    let mut resolver = Resolver::new(request.pid);
+    let mut resolver = Resolver::new(request.pid, None);
     let mut names = Vec::new();
     let mut found_any = false;
     for mode in [Mode::Trace, Mode::Test, Mode::Bench] {

@@ -169,13 +169,14 @@ fn helpers_are_checked_on_demand(folder: &Path) -> Checked {
     }
     for (script, helper) in [
         ("begin { print(*(uint64*)8); }", "probe_read_kernel"),
-        ("begin { print(str(8)); }", "probe_read_kernel_str"),
+        ("begin { print(str(kptr(8))); }", "probe_read_kernel_str"),
         ("begin { print(buf(8, 4)); }", "probe_read_kernel"),
     ] {
         let checked = exec(folder, &["-q", "-k", "-e", script])?.expect_code(0)?;
-        let named =
-            checked.stderr.contains(&format!("{helper}:")) || checked.stderr.contains(&format!("{helper},"));
-        if !named || !checked.stderr.contains("Bad address") {
+        // Newer kernels tell addresses that cannot be the kernel's from those that are not mapped.
+        let reason = ["Bad address", "Numerical result out of range"];
+        let has_reason = reason.iter().any(|reason| checked.stderr.contains(reason));
+        if !has_reason || !checked.stderr.contains(&format!("helper {helper} returned")) {
             return Err(format!("{script}: {checked:?}").into());
         }
         text::expect_equal(script, "", &exec(folder, &["-q", "-e", script])?.expect_code(0)?.stderr)?;
@@ -262,8 +263,8 @@ fn environment_has_settings(folder: &Path) -> Checked {
     let script = "config = { max_map_keys = 5 } begin { print(config.max_map_keys); }";
     let keys = run("BPFTRACE_MAX_MAP_KEYS", "9", script)?.expect_code(0)?;
     text::expect_equal("a number", "9\n\n\n", &keys.stdout)?;
-    let text_of = run("BPFTRACE_MAX_STRLEN", "5", "begin { print(str(\"abcdefgh\")); }")?.expect_code(0)?;
-    text::expect_equal("a length", "abcd..\n\n\n", &text_of.stdout)?;
+    let length = run("BPFTRACE_MAX_STRLEN", "5", "begin { print(config.max_strlen); }")?.expect_code(0)?;
+    text::expect_equal("a length", "5\n\n\n", &length.stdout)?;
     let maps = run("BPFTRACE_PRINT_MAPS_ON_EXIT", "off", "begin { @a = 1; }")?.expect_code(0)?;
     text::expect_equal("a switch", "\n\n", &maps.stdout)?;
     for (name, value) in

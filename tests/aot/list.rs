@@ -45,7 +45,7 @@ fn events_by_name(_: &Path) -> Checked {
 }
 
 fn tracepoints_with_their_fields(_: &Path) -> Checked {
-    lists(&["tracepoint:syscalls:sys_enter_ope?"], "")?;
+    lists(&["tracepoint:syscalls:sys_enter_ope?"], "tracepoint:syscalls:sys_enter_open\n")?;
     let expected = "tracepoint:syscalls:sys_enter_openat\n    int __syscall_nr\n    int dfd\n    const char * filename\n    \
                     int flags\n    umode_t mode\n";
     lists(&["-v", "t:syscalls:sys_enter_openat"], expected)?;

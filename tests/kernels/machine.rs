@@ -96,7 +96,7 @@ fn start(kernel: &Path, words: &str, folder: &Path) -> Result<Child, String> {
     let processor = ["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off", "-smp", "2"];
     Command::new("qemu-system-x86_64")
         .args(processor)
-        .args(["-m", "512", "-nodefaults", "-no-reboot", "-display", "none"])
+        .args(["-m", "1536", "-nodefaults", "-no-reboot", "-display", "none"])
         .arg("-serial")
         .arg(format!("file:{}", folder.join(CONSOLE).display()))
         .arg("-serial")

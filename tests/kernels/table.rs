@@ -15,18 +15,26 @@ pub struct Kernel {
     pub package: &'static str,
     /// More words for the kernel's command line. A kernel that is given some runs only what names it.
     pub boot: &'static str,
+    /// What the kernel's log says when it has understood them.
+    pub sign: &'static str,
 }
 
 const CLOUD: &str = "linux-image-cloud-amd64";
 
 /// All of them, oldest first.
 pub const KERNELS: [Kernel; 5] = [
-    Kernel { name: "5.10", suite: "bullseye", package: CLOUD, boot: "" },
-    Kernel { name: "6.1", suite: "bookworm", package: CLOUD, boot: "" },
-    Kernel { name: "6.12", suite: "trixie", package: CLOUD, boot: "" },
+    Kernel { name: "5.10", suite: "bullseye", package: CLOUD, boot: "", sign: "" },
+    Kernel { name: "6.1", suite: "bookworm", package: CLOUD, boot: "", sign: "" },
+    Kernel { name: "6.12", suite: "trixie", package: CLOUD, boot: "", sign: "" },
     // Programs of uprobes can be preempted, and go on on another CPU.
-    Kernel { name: "6.12-preempt", suite: "trixie", package: CLOUD, boot: "preempt=full" },
-    Kernel { name: "7.2", suite: "sid", package: CLOUD, boot: "" },
+    Kernel {
+        name: "6.12-preempt",
+        suite: "trixie",
+        package: CLOUD,
+        boot: "preempt=full",
+        sign: "Dynamic Preempt: full",
+    },
+    Kernel { name: "7.2", suite: "sid", package: CLOUD, boot: "", sign: "" },
 ];
 
 /// A word of a `kernels:` directive.

@@ -37,7 +37,7 @@ fn load_for(
     let types = types.transpose().map_err(|error| loader.not_for_place(probe, error))?;
     let function_type = FunctionType { id: function.id, owner: types.as_ref().map(AsFd::as_fd) };
     let loaded = loader.load(program, image, Some(attach_type(function)), Some(function_type));
-    let fd = loaded.map_err(|error| match error {
+    let mut loaded = loaded.map_err(|error| match error {
         LoadError::Refused { error, ref log, .. } if !was_verified(log) => loader.not_for_place(probe, error),
         // Privileges suffice for other programs: these are against the kernel's policy.
         LoadError::Permission if may_ask() => {
@@ -45,7 +45,9 @@ fn load_for(
         }
         other => other,
     })?;
-    Ok(Loaded { fd, attach: None })
+    // The link of such a program says nothing of its type any more.
+    loaded.attach = None;
+    Ok(loaded)
 }
 
 fn attach_type(function: &TracedFunction) -> bpf_attach_type {

@@ -67,6 +67,11 @@ impl Ring {
         self.read(limit, &mut record)
     }
 
+    /// Whether a program has opened a record that it has not finished, or there are finished ones.
+    pub fn has_more(&self) -> bool {
+        self.producer.word(0).is_some_and(|producer| self.position < producer.load(Ordering::Acquire))
+    }
+
     /// Reads records and gives back all but the last one.
     fn read(&mut self, limit: usize, record: &mut impl FnMut(&[u8]) -> ControlFlow<()>) -> usize {
         let piece = (self.size / PIECES) as u64;

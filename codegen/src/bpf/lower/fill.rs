@@ -306,11 +306,8 @@ impl<'c> Lower<'_, '_, 'c> {
             ir.store(to.pointer, ir.trunc(ir.i64(0), 8), 1);
         }
         let reach = self.reach(space);
-        let read = self.read_by(
-            text_helper(reach),
-            &[to.pointer.into(), most.into(), address.into()],
-            at.location,
-        );
+        let read =
+            self.read_by(text_helper(reach), &[to.pointer.into(), most.into(), address.into()], at.location);
         if length.is_none() && self.has_trailer(size) {
             // A text without room for its end is shown as cut: its last byte takes the place of the end.
             let full = ir.eq(read, ir.i64(size.into()));

@@ -30,9 +30,15 @@ pub fn rest_symbol(body: &Body) -> String {
     format!("{}_rest", metadata::symbol(body))
 }
 
-/// Whether a body is written in both forms.
+/// Whether a body is written in both forms. A program with a trampoline of its own has one: the kernel lets it jump to no
+/// other.
 pub fn is_split(unit: &Unit, body: &Body) -> bool {
-    unit.division.frames > 0 && can_start_anew(body) && has_usual_case(unit, body) && !has_functions(body)
+    let has_trampoline = matches!(body.context, Context::Tracing(_) | Context::Iter);
+    unit.division.frames > 0
+        && !has_trampoline
+        && can_start_anew(body)
+        && has_usual_case(unit, body)
+        && !has_functions(body)
 }
 
 /// Writes the programs of a body.
