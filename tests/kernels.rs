@@ -6,6 +6,7 @@
 mod initramfs;
 mod machine;
 mod offsets;
+mod refusals;
 pub mod table;
 
 use crate::support::directives::{self, Directives, Run};
@@ -69,6 +70,7 @@ enum Refusal {
 /// A test per kernel and script, and one per kernel for the field offsets.
 pub fn trials() -> Vec<Trial> {
     let (scripts, mut trials) = scripts_and_mistakes();
+    trials.push(Trial::test("kernels::refusals_are_listed", refusals::are_listed));
     for (row, kernel) in KERNELS.into_iter().enumerate() {
         let scripts: Vec<Script> = scripts.iter().filter(|script| script.runs_on(row)).cloned().collect();
         let reports = OnceLock::new();

@@ -47,9 +47,9 @@ fn programs_are_taken_and_refused_as_recorded() {
 }
 
 /// How many programs of the data file the parser takes.
-const TAKEN: u32 = 944;
+const TAKEN: u32 = 946;
 /// How many it refuses by itself.
-const REFUSED: u32 = 72;
+const REFUSED: u32 = 70;
 
 /// What nests: an opening, the innermost text and a closing.
 const NESTS: &[(&str, &str, &str)] = &[

@@ -2,6 +2,7 @@
 
 use super::elf;
 use super::objects::{compile_bpf, compile_bpf_for, expect_output, run};
+use crate::support::compiler::{btaot, compile_text};
 use crate::support::policy::{self, Need};
 use crate::support::{Checked, process, text};
 use libtest_mimic::Trial;
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         ("what_only_the_kernel_has_is_named", &[], what_only_the_kernel_has_is_named),
         ("core_relocations_of_every_kind", &[], core_relocations_of_every_kind),
         ("running_kernel_is_the_default", &[Need::KernelBtf], running_kernel_is_the_default),
+        ("tools_are_relocated_and_linked", &[Need::KernelBtf], tools_are_relocated_and_linked),
         ("missing_field_is_located", &[], missing_field_is_located),
         ("missing_types_are_asked_for", &[], missing_types_are_asked_for),
     ];
@@ -212,6 +214,31 @@ fn core_relocations_of_every_kind(folder: &Path) -> Checked {
     ];
     for (program, expected) in cases {
         expect_output(&object, program, &[&memory, "--btf", &types], expected)?;
+    }
+    Ok(())
+}
+
+/// A tool keeps what depends on the kernel open, and is built for any.
+fn tools_are_relocated_and_linked(folder: &Path) -> Checked {
+    let tool = compile_text("begin { @a[1] = offsetof(struct task_struct, tgid); }", folder, "tool")?;
+    let source = folder.join("task.c");
+    std::fs::write(&source, "struct task_struct { char before[100]; int tgid; } task;\n")?;
+    let object = folder.join("task.o");
+    let mut clang = Command::new("clang-19");
+    clang.args(["-g", "-target", "bpf", "-c"]).arg(&source).arg("-o").arg(&object);
+    process::run(&mut clang)?.expect_code(0)?;
+    let types = file(folder, "task.btf", &elf::section(&std::fs::read(&object)?, ".BTF")?)?;
+    let out = folder.join("out");
+    let mut build = btaot();
+    build.args(["build", "--combined", "--link", "shared", "--btf", &types, "-o"]).arg(&out).arg(&tool);
+    process::run(&mut build)?.expect_code(0)?;
+    let shown = run(&out.join("tool.native.o"), &["--program", "begin_0", "--dump-maps"])?.expect_code(0)?;
+    if !shown.stdout.contains("\n  1: 100\n") {
+        return Err(shown.stdout.into());
+    }
+    let library = std::fs::read(out.join("tool.native.so"))?;
+    if library.get(16..18) != Some(&[3, 0]) {
+        return Err("the linked file is no shared object".into());
     }
     Ok(())
 }

@@ -32,8 +32,15 @@ enum Part {
 }
 
 pub fn trials() -> Vec<Trial> {
-    let rows: [(_, &[Need], policy::Check); _] =
-        [("do_count", &[], do_count_agrees), ("opens", &[], opens_agree), ("reads", &[], reads_agree)];
+    let rows: [(_, &[Need], policy::Check); _] = [
+        ("do_count", &[], do_count_agrees),
+        ("opens", &[], opens_agree),
+        ("reads", &[], reads_agree),
+        ("file_io", &[], file_io_agrees),
+        ("mmaps", &[], mmaps_agree),
+        ("syscalls", &[], syscalls_agree),
+        ("forks", &[], forks_agree),
+    ];
     let needs = ["clang-19", "bpftool", "unshare", "llvm-objcopy-19"].map(Need::Program);
     policy::table(
         "native::kernel",
@@ -91,6 +98,41 @@ fn reads_agree(folder: &Path) -> Checked {
     let mut steps = [one(512), one(17), one(0)].concat();
     steps.push(("tracepoint_0", enter(0, [3, 0x1000, 512, 0])));
     tool_agrees(folder, "reads", &steps, &[("at_bytes", Part::Values), ("at_start", Part::Count)])
+}
+
+fn file_io_agrees(folder: &Path) -> Checked {
+    let read = |fd, result| [("tracepoint_0", enter(0, [fd, 0, 512, 0])), ("tracepoint_1", exit(0, result))];
+    let write = |fd, result| [("tracepoint_0", enter(1, [fd, 0, 512, 0])), ("tracepoint_2", exit(1, result))];
+    let steps = [read(3, 512), read(3, 17), read(4, -9), write(1, 5), write(7, 4096)].concat();
+    let maps = [("at_fd", Part::Values), ("at_read", Part::Values), ("at_written", Part::Values)];
+    tool_agrees(folder, "file_io", &steps, &maps)
+}
+
+fn mmaps_agree(folder: &Path) -> Checked {
+    let one = |len, flags| ("tracepoint_0", enter(9, [0, len, 3, flags]));
+    let steps = [one(4096, 0x22), one(1 << 30, 0x22), one(5000, 2), one(100, 0x22), one(0, 1)];
+    tool_agrees(folder, "mmaps", &steps, &[("at_kilobytes", Part::All)])
+}
+
+fn syscalls_agree(folder: &Path) -> Checked {
+    // Calls that come back, one that fails, and a result that only looks like a failure.
+    let steps = [(0, 5), (1, 5), (0, -11), (257, -2), (9, -4096)].map(|(number, result): (u64, i64)| {
+        let head = [0x0002_u32, 4711].map(u32::to_le_bytes).concat();
+        ("tracepoint_0", [head, number.to_le_bytes().into(), result.to_le_bytes().into()].concat())
+    });
+    tool_agrees(folder, "syscalls", &steps, &[("at_calls", Part::All), ("at_errors", Part::Values)])
+}
+
+fn forks_agree(folder: &Path) -> Checked {
+    // The head, the process id, 16 bytes of name, the flags.
+    let steps = [0x10000_u64, 0, 0x10f00, 0x1200011].map(|flags| {
+        let head = [0x0002_u32, 4711, 4712].map(u32::to_le_bytes).concat();
+        (
+            "tracepoint_0",
+            [head, b"child\0\0\0\0\0\0\0\0\0\0\0".into(), vec![0; 4], flags.to_le_bytes().into()].concat(),
+        )
+    });
+    tool_agrees(folder, "forks", &steps, &[("at_started", Part::Values)])
 }
 
 /// Compares the programs of a tool. Without the section of its relocations they are loaded with the layouts that they

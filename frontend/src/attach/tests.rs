@@ -65,8 +65,7 @@ fn timers() {
 
 #[test]
 fn wrong_number_of_parts() {
-    for text in ["kprobe", "begin:x", "fentry:bpf", "fentry:a:b:c", "iter:a:b:c", "uprobe:x", "tracepoint:a"]
-    {
+    for text in ["kprobe", "begin:x", "fentry:bpf", "fentry:a:b:c", "iter:a:b:c", "uprobe", "tracepoint:a"] {
         assert_eq!(code(text), Code::AttachPointParts, "{text}");
     }
     assert_eq!(code("software:nonsense"), Code::UnknownPerfEvent);
