@@ -160,6 +160,60 @@ impl Image {
         self.rest = self.rest.map(|rest| Box::new(rest.without_new_atomics()));
         self
     }
+
+    /// Keeps the program's frame on the kernel's stack.
+    ///
+    /// From 6.13 on, the frame of a larger program is in memory of the CPU (`bpf_enable_priv_stack()` in
+    /// `kernel/bpf/verifier.c`). Programs of uprobes can be preempted, and another run on that CPU would change what is
+    /// on the frame of the first. Programs that contain a tail call have no such frame, also where no path leads to the
+    /// call; the verifier takes it out again.
+    pub fn on_the_kernel_stack(mut self) -> Self {
+        const MOVE: u8 = 0xb7;
+        const JUMP_IF_EQUAL: u8 = 0x15;
+        const CALL: u8 = 0x85;
+        const TAIL_CALL: i32 = 12;
+        let make = |code, off, imm| bpf_insn {
+            code,
+            _bitfield_align_1: [],
+            _bitfield_1: Default::default(),
+            off,
+            imm,
+        };
+        self.rest = self.rest.map(|rest| Box::new(rest.on_the_kernel_stack()));
+        if !self.instructions.iter().any(reaches_deep) {
+            return self;
+        }
+        // Jumps and calls are relative, and none leads to the program's start.
+        let start = [make(MOVE, 0, 0), make(JUMP_IF_EQUAL, 1, 0), make(CALL, 0, TAIL_CALL)];
+        let moved = start.len() as u32;
+        self.instructions.splice(0..0, start);
+        for (records, size) in [&mut self.functions, &mut self.lines] {
+            for record in records.chunks_exact_mut((*size).max(4) as usize) {
+                let Some(place) = record.first_chunk_mut::<4>() else { continue };
+                let first = u32::from_ne_bytes(*place);
+                if first != 0 {
+                    *place = (first + moved).to_ne_bytes();
+                }
+            }
+        }
+        let later = self.line_numbers.iter_mut().filter(|(first, _)| *first != 0);
+        later.for_each(|(first, _)| *first += moved);
+        self
+    }
+}
+
+/// Whether an instruction shows that a frame may have 64 bytes (`BPF_PRIV_STACK_MIN_SIZE` of `include/linux/bpf.h`) when
+/// it is rounded up: it reads or writes that far from a frame's top, or computes an address there.
+fn reaches_deep(instruction: &bpf_insn) -> bool {
+    const DEEP: i32 = -48;
+    const FRAME: u8 = 10;
+    const ADD: u8 = 0x07;
+    let through_frame = match instruction.code & 7 {
+        1 => instruction.src_reg() == FRAME,
+        2 | 3 => instruction.dst_reg() == FRAME,
+        _ => false,
+    };
+    through_frame && i32::from(instruction.off) < DEEP || instruction.code == ADD && instruction.imm < DEEP
 }
 
 fn is_new_atomic(instruction: &bpf_insn) -> bool {

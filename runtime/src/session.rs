@@ -297,11 +297,15 @@ impl<'m> Session<'m> {
             let operands = self.maps.operands(&variant.operands(self.metadata))?;
             maps.extend(operands.as_ref().and_then(Operands::relocation_target));
             object::link(&mut object, &maps)?;
+            let private_frames = machine::version(&machine::release()) >= (6, 13);
             for copy in variant.copies {
                 let program = copy.program;
                 let mut image = object::image(&object, &self.metadata.programs[program])?;
                 if image.has_new_atomics() && !self.features.has(KernelFeature::Atomics) {
                     image = image.without_new_atomics();
+                }
+                if private_frames && copy.probes.iter().any(|&probe| self.is_in_user_code(probe)) {
+                    image = image.on_the_kernel_stack();
                 }
                 match self.attacher().load(copy, image) {
                     Ok(job) => jobs.push(job),
@@ -331,6 +335,11 @@ impl<'m> Session<'m> {
             }
         }
         Ok(count)
+    }
+
+    fn is_in_user_code(&self, probe: u32) -> bool {
+        let place = self.probes.get(probe as usize).map(|probe| &probe.place);
+        matches!(place, Some(Place::Uprobe(_) | Place::Usdt(_)))
     }
 
     /// The process of `-p` or `-c`.
