@@ -1,13 +1,10 @@
-# A terminal of its own: only then bash reads lines with readline.
-script -qc '/bin/bash --norc -i' typescript >/dev/null <<'TYPED' &
-sleep 1
-true some words
-exit
-TYPED
-bash=
-for attempt in 1 2 3 4 5 6 7 8 9 10; do
-    bash=$(ps -o pid= --ppid $!) && break
-    sleep 0.1
-done
-trace -p $bash
-expect "^$(echo $bash) +true some words$"
+# A terminal of its own: only then bash reads lines with readline. What is typed comes from a pipe.
+mkfifo typed
+script -qc 'echo $$ >bash; exec /bin/bash --norc -i' typescript <typed >/dev/null &
+exec 3>typed
+while [ ! -s bash ]; do sleep 0.05; done
+start -p "$(cat bash)"
+# The first line ends a call that began before the probe was there.
+printf '%s\n' true 'true some words' exit >&3
+finish
+expect "^$(cat bash) +true some words$"

@@ -26,16 +26,24 @@ python() {
     trace "$@" -c '/usr/bin/python3 workload.py'
 }
 
-# beside COMMAND...: the tool sees the whole machine while COMMAND runs, and is then interrupted.
-beside() {
-    "$TOOL" $options >out 2>err &
+# start [ARGUMENT]...: runs the tool in the background, and goes on when its probes are attached.
+start() {
+    "$TOOL" "$@" >out 2>err &
     tool=$!
     while ! grep -q Attached err; do
         kill -0 $tool 2>/dev/null || fail 'the tool stopped early'
         sleep 0.05
     done
+}
+
+# finish: waits for the tool that was started.
+finish() { wait $tool || fail "the tool's exit code is $?"; }
+
+# beside COMMAND...: the tool sees the whole machine while COMMAND runs, and is then interrupted.
+beside() {
+    start $options
     "$@"
     kill -INT $tool
-    wait $tool || fail "the tool's exit code is $?"
+    finish
 }
 options=
