@@ -233,6 +233,9 @@ fn promote_plain(left: &Type, right: &Type) -> Option<Type> {
             let space = if *space == Space::Unknown { *other_space } else { *space };
             Type::Pointer { to: Box::new(to), space }
         }
+        (Type::KernelSymbol, Type::ProbeFunction) | (Type::ProbeFunction, Type::KernelSymbol) => {
+            Type::KernelSymbol
+        }
         _ if left == right => left.clone(),
         _ => return None,
     })

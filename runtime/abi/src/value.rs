@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::ids::StackMapId;
 
+/// Tells the number of a probe from a kernel address. No address has just the highest bit of its upper half set: where it
+/// is set, the bits below that no table of pages looks at are set, too.
+pub const NAMED_BY_PROBE: u64 = 1 << 63;
+
 /// The layout and meaning of a value. All integers are in the target's byte order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,7 +59,8 @@ pub enum ValueType {
     KernelStack(Stack),
     /// A user stack: u64 hash, u32 number of frames, u32 process id.
     UserStack(Stack),
-    /// A kernel address shown as a symbol, 8 bytes.
+    /// A kernel address shown as a symbol, 8 bytes; with [`NAMED_BY_PROBE`], the number of a probe, shown as
+    /// [`Self::ProbeFunction`].
     KernelSymbol,
     /// A user address shown as a symbol: u64 address, u32 process id, u32 zero.
     UserSymbol,

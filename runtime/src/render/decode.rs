@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use btaot_abi::ids::StrftimeId;
-use btaot_abi::value::{Aggregate, Field, Stack, StackKey, ValueType};
+use btaot_abi::value::{Aggregate, Field, NAMED_BY_PROBE, Stack, StackKey, ValueType};
 use thiserror::Error;
 
 /// Bytes that do not hold what the metadata says. Both sides were written together, so this is a mistake of
@@ -140,7 +140,10 @@ impl<'a> Value<'a> {
             ValueType::Record(aggregate) => Self::Record(fields(aggregate, bytes)),
             ValueType::KernelStack(stack) => Self::KernelStack(*stack, stack_key(bytes)),
             ValueType::UserStack(stack) => Self::UserStack(*stack, stack_key(bytes), word(bytes, 12)),
-            ValueType::KernelSymbol => Self::KernelSymbol(long(bytes, 0)),
+            ValueType::KernelSymbol => match long(bytes, 0) {
+                number if number >> 32 == NAMED_BY_PROBE >> 32 => Self::ProbeFunction(number & 0xffff_ffff),
+                address => Self::KernelSymbol(address),
+            },
             ValueType::UserSymbol => Self::UserSymbol(long(bytes, 0), word(bytes, 8)),
             ValueType::Username => Self::Username(long(bytes, 0)),
             ValueType::Inet => Self::Inet(word(bytes, 0), array(bytes, 4)),

@@ -1,9 +1,10 @@
 //! Implicit conversions: made explicit, and refused where there is none.
 
+use btaot_abi::value::NAMED_BY_PROBE;
 use btaot_frontend::{Code, Span};
 
 use super::Checker;
-use crate::program::{Expr, ExprKind};
+use crate::program::{BinaryOp, Expr, ExprKind};
 use crate::ty::{Ty, fits};
 use crate::types::{Int, Type};
 use crate::value::{Literal, Value, int_expr};
@@ -35,6 +36,9 @@ impl Checker<'_, '_> {
             }
             (Ty::Plain(Type::Pointer { .. }), Ty::Plain(Type::Pointer { .. })) => {
                 Some(converted(value.expr, lowered))
+            }
+            (Ty::Plain(Type::ProbeFunction), Ty::Plain(Type::KernelSymbol)) => {
+                Some(symbol_of_probe(value.expr))
             }
             _ => None,
         }
@@ -163,6 +167,16 @@ pub(super) fn converted(expr: Expr, ty: Type) -> Expr {
     }
     let location = expr.location;
     Expr { kind: ExprKind::Convert(Box::new(expr)), ty, location }
+}
+
+/// The traced function among kernel symbols.
+fn symbol_of_probe(probe: Expr) -> Expr {
+    let location = probe.location;
+    let long = Int { size: 8, signed: false };
+    let number = converted(probe, Type::U64);
+    let (left, right) = (Box::new(number), Box::new(int_expr(NAMED_BY_PROBE, long, location)));
+    let tagged = ExprKind::Binary { op: BinaryOp::BitOr, left, right };
+    converted(Expr { kind: tagged, ty: Type::U64, location }, Type::KernelSymbol)
 }
 
 fn retyped(number: u64, int: Int, ty: &Type, location: crate::program::Location) -> Expr {
