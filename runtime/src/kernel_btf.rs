@@ -1,5 +1,6 @@
 //! What CO-RE relocations need of the running kernel's BTF, as one small blob.
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::ops::Deref;
@@ -36,10 +37,12 @@ pub enum KernelBtfError {
     },
     /// A field is not as compiled.
     #[error(
-        "field `{field}` has {found} bytes on this kernel, the script was compiled for {expected}; \
+        "{place}: field `{field}` has {found} bytes on this kernel, the script was compiled for {expected}; \
          compile it for this kernel"
     )]
     Size {
+        /// Script, line and column.
+        place: String,
         /// Type and path.
         field: String,
         /// Bytes here.
@@ -48,8 +51,10 @@ pub enum KernelBtfError {
         expected: u32,
     },
     /// A field does not exist.
-    #[error("this kernel has no field `{field}`; compile the script for this kernel")]
+    #[error("{place}: this kernel has no field `{field}`; compile the script for this kernel")]
     NoField {
+        /// Script, line and column.
+        place: String,
         /// Type and path.
         field: String,
     },
@@ -69,7 +74,11 @@ pub enum KernelBtfError {
 
 /// The types that relocations start from, with everything they hold by value. `modules` are those of the
 /// attach points, whose types come before other modules'.
-pub fn collect(needs: &CoreNeeds, modules: &[String]) -> Result<MiniBtf, KernelBtfError> {
+pub fn collect(
+    needs: &CoreNeeds,
+    modules: &[String],
+    script: impl Display,
+) -> Result<MiniBtf, KernelBtfError> {
     let mut mini = MiniBtf::new();
     if needs.roots.is_empty() && needs.checks.is_empty() {
         return Ok(mini);
@@ -78,7 +87,7 @@ pub fn collect(needs: &CoreNeeds, modules: &[String]) -> Result<MiniBtf, KernelB
     let bytes = Contents::read(path).map_err(KernelBtfError::Missing)?;
     let kernel = scan(path, &bytes, None)?;
     for check in &needs.checks {
-        check_layout(&kernel, check)?;
+        check_layout(&kernel, check, &script)?;
     }
     let names: Vec<&str> = needs.roots.iter().map(String::as_str).collect();
     let found = mini.add_roots(&kernel, &names);
@@ -225,24 +234,25 @@ fn shape(module: &Btf<'_>, name: &str) -> Option<Shape> {
     Some((module.size(id), members))
 }
 
-fn check_layout(kernel: &Btf<'_>, check: &LayoutCheck) -> Result<(), KernelBtfError> {
+fn check_layout(kernel: &Btf<'_>, check: &LayoutCheck, script: impl Display) -> Result<(), KernelBtfError> {
     let path: Vec<&str> = check.path.iter().map(String::as_str).collect();
     let name = || {
         std::iter::once(check.structure.as_str()).chain(path.iter().copied()).collect::<Vec<_>>().join(".")
     };
+    let place = || format!("{script}:{}:{}", check.location.line, check.location.column);
     let Some(field) = kernel.field_size_offset(&check.structure, &path) else {
-        return Err(KernelBtfError::NoField { field: name() });
+        return Err(KernelBtfError::NoField { place: place(), field: name() });
     };
     let found = field.bit_size.div_ceil(8);
     if found == u64::from(check.size) {
         return Ok(());
     }
-    Err(KernelBtfError::Size { field: name(), found, expected: check.size })
+    Err(KernelBtfError::Size { place: place(), field: name(), found, expected: check.size })
 }
 
 #[cfg(test)]
 mod tests {
-    use btaot_abi::metadata::{CoreNeeds, LayoutCheck};
+    use btaot_abi::metadata::{CoreNeeds, LayoutCheck, Location};
 
     use super::{KernelBtfError, VMLINUX, collect};
 
@@ -253,14 +263,16 @@ mod tests {
         }
         let check = |path: &[&str], size| {
             let path = path.iter().map(|&step| step.to_owned()).collect();
-            let checks = vec![LayoutCheck { structure: "task_struct".to_owned(), path, size }];
-            collect(&CoreNeeds { roots: Vec::new(), checks }, &[]).map(drop)
+            let location = Location { line: 2, column: 7, end_column: 9 };
+            let checks = vec![LayoutCheck { structure: "task_struct".to_owned(), path, size, location }];
+            collect(&CoreNeeds { roots: Vec::new(), checks }, &[], "s.bt").map(drop)
         };
         assert!(check(&["comm"], 16).is_ok());
         let size = check(&["comm"], 8).err();
         assert!(matches!(size, Some(KernelBtfError::Size { found: 16, expected: 8, .. })), "{size:?}");
         let field = check(&["no such"], 8).err().map(|error| error.to_string());
-        let expected = "this kernel has no field `task_struct.no such`; compile the script for this kernel";
+        let expected =
+            "s.bt:2:7: this kernel has no field `task_struct.no such`; compile the script for this kernel";
         assert_eq!(field.as_deref(), Some(expected));
     }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use btaot_abi::constants::INT_SECTION;
 use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::features::KernelFeature;
-use btaot_abi::metadata::{Fentry, Kprobe, Location, Metadata, Program, ProgramKind, REST_MAP, Target};
+use btaot_abi::metadata::{Fentry, Kprobe, Location, Metadata, MissingProbes, Program, ProgramKind, REST_MAP, Target};
+use btaot_btf::MiniBtf;
 use thiserror::Error;
 
 use crate::attach::{AttachError, Attacher, Job};
@@ -248,7 +249,7 @@ impl<'m> Session<'m> {
     ) -> Result<(), StartError> {
         let code = code.ok_or(user::CodeError::Missing)?;
         if object.has_btf_relocations() {
-            let types = kernel_btf::collect(&self.metadata.core, &modules(self.metadata))?;
+            let types = self.kernel_types()?;
             object::relocate_types(&mut object, types)?;
         }
         let Some(host) = self.maps.host() else { return Ok(()) };
@@ -271,9 +272,15 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
+    /// The types of this kernel that relocations start from.
+    fn kernel_types(&self) -> Result<MiniBtf, KernelBtfError> {
+        let script = self.metadata.script.display();
+        kernel_btf::collect(&self.metadata.core, &modules(self.metadata), script)
+    }
+
     /// Relocates and loads all copies of the programs.
     fn load_programs(&mut self, bytes: &[u8], first: aya_obj::Object) -> Result<(), StartError> {
-        let types = kernel_btf::collect(&self.metadata.core, &modules(self.metadata))?;
+        let types = self.kernel_types()?;
         let shared = self.maps.relocation_targets();
         let mut first = Some(first);
         let (mut jobs, mut refused) = (Vec::new(), Vec::new());
@@ -321,17 +328,22 @@ impl<'m> Session<'m> {
     }
 
     /// Of the functions that a pattern matches, some must not be traced. Gives their number. A program that serves none
-    /// is an error, or the place that a script names.
+    /// is an error, or the place that a script names, unless the script wants to go on without such probes.
     fn judge_refused_places(
-        &self,
+        &mut self,
         jobs: &[Job],
         refused: Vec<(usize, LoadError)>,
     ) -> Result<usize, StartError> {
         let count = refused.len();
         for (program, error) in refused {
             let named = matches!(error, LoadError::Place { of_pattern: false, .. });
-            if named || jobs.iter().all(|job| job.program != program) {
-                return Err(error.into());
+            if !named && jobs.iter().any(|job| job.program == program) {
+                continue;
+            }
+            match judge(1, self.metadata.config.missing_probes, !jobs.is_empty()) {
+                Verdict::GoOn => {}
+                Verdict::Warn => self.warnings.push(error.to_string()),
+                Verdict::Refuse => return Err(error.into()),
             }
         }
         Ok(count)
@@ -388,14 +400,17 @@ impl<'m> Session<'m> {
     }
 
     fn judge_attach_errors(&mut self, errors: Vec<AttachError>, left: usize) -> Result<(), StartError> {
-        let (mut missing, refused): (Vec<_>, Vec<_>) =
-            errors.into_iter().partition(|error| matches!(error, AttachError::Missing { .. }));
+        let policy = self.metadata.config.missing_probes;
+        let is_missing = |error: &AttachError| match error {
+            AttachError::Missing { .. } => true,
+            _ => policy != MissingProbes::Error && error.is_of_the_place(),
+        };
+        let (mut missing, refused): (Vec<_>, Vec<_>) = errors.into_iter().partition(is_missing);
         if !refused.is_empty() {
             return Err(StartError::Attach(refused));
         }
         let lost: Vec<Location> = missing.iter().filter_map(missing_place).collect();
         missing.retain(|error| !self.has_better_match(error, &lost));
-        let policy = self.metadata.config.missing_probes;
         match judge(missing.len(), policy, left > 0) {
             Verdict::GoOn => {}
             Verdict::Warn => self.warnings.extend(missing.iter().map(ToString::to_string)),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use btaot_abi::Bytes;
-use btaot_abi::metadata::{LayoutCheck, TracepointArgs, TracepointField};
+use btaot_abi::metadata::{LayoutCheck, Location, TracepointArgs, TracepointField};
 use btaot_semantic::program::{Body, Context, Expr, ExprKind, Program};
 use btaot_semantic::types::{EnumId, Int, Origin, Struct, StructField, StructId, Type};
 
@@ -231,8 +231,13 @@ impl Path {
     }
 
     /// The check that the field at the end of this path takes that many bytes.
-    pub fn check(&self, size: u32) -> LayoutCheck {
-        LayoutCheck { structure: self.name.display().into_owned(), path: self.members.clone(), size }
+    pub fn check(&self, size: u32, location: Location) -> LayoutCheck {
+        LayoutCheck {
+            structure: self.name.display().into_owned(),
+            path: self.members.clone(),
+            size,
+            location,
+        }
     }
 }
 

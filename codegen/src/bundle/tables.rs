@@ -28,7 +28,7 @@ pub struct Tables {
     ints: IndexSet<IntSource>,
     strings: IndexSet<StrSource>,
     roots: IndexSet<String>,
-    checks: IndexSet<LayoutCheck>,
+    checks: Vec<LayoutCheck>,
 }
 
 /// The tables as the metadata holds them.
@@ -128,7 +128,11 @@ impl Tables {
 
     /// Notes a size that the code relies on.
     pub fn layout_check(&mut self, check: LayoutCheck) {
-        self.checks.insert(check);
+        let is_known =
+            |known: &LayoutCheck| LayoutCheck { location: check.location, ..known.clone() } == check;
+        if !self.checks.iter().any(is_known) {
+            self.checks.push(check);
+        }
     }
 
     /// The tables for the metadata.
@@ -149,10 +153,7 @@ impl Tables {
                 ints: self.ints.into_iter().map(doc_int).collect(),
                 strings: self.strings.into_iter().map(doc_str).collect(),
             },
-            core: CoreNeeds {
-                roots: self.roots.into_iter().collect(),
-                checks: self.checks.into_iter().collect(),
-            },
+            core: CoreNeeds { roots: self.roots.into_iter().collect(), checks: self.checks },
         }
     }
 

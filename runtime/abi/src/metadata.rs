@@ -722,6 +722,8 @@ pub struct LayoutCheck {
     pub path: Vec<String>,
     /// Bytes that the code reads.
     pub size: u32,
+    /// The first place of the script that reads it.
+    pub location: Location,
 }
 
 impl Metadata {

@@ -58,6 +58,20 @@ pub enum AttachError {
     Load(#[from] LoadError),
 }
 
+impl AttachError {
+    /// Whether other probes may be attached all the same: it is neither a matter of privileges nor of resources.
+    pub fn is_of_the_place(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::Refused { error, .. } => !matches!(
+                error.raw_os_error(),
+                None | Some(libc::EPERM | libc::EACCES | libc::EMFILE | libc::ENFILE | libc::ENOMEM)
+            ),
+            Self::Load(_) => false,
+        }
+    }
+}
+
 /// A program with the probes it serves.
 #[derive(Debug)]
 pub struct Job {
@@ -138,7 +152,7 @@ impl<'a> Attacher<'a> {
     /// Attaches all probes of a program; the links keep it attached.
     ///
     /// # Errors
-    /// One for each probe whose place does not exist (the others are attached), or just the first refusal.
+    /// One for each probe that has a fault of its own (the others are attached), or just the first that all have.
     pub fn attach(&self, job: &mut Job, links: &mut Vec<OwnedFd>) -> Vec<AttachError> {
         let points: Vec<Point<'_>> = self.points(&job.probes).collect();
         let multi = match job.loaded.attach {
@@ -162,8 +176,7 @@ impl<'a> Attacher<'a> {
         for point in &points {
             match self.attach_one(definition, job, point) {
                 Ok(made) => links.extend(made),
-                Err(error @ AttachError::Missing { .. }) => errors.push(error),
-                // The tool will not start, and the rest would fail for the same reason.
+                Err(error) if error.is_of_the_place() => errors.push(error),
                 Err(error) => return vec![error],
             }
         }

@@ -251,12 +251,12 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             let size = type_size(&member.ty, program);
             if program.structs[*structure].origin == btaot_semantic::types::Origin::Kernel {
-                self.check(place, &member.ty, size);
+                self.check(place, size, at);
             }
         }
         let size = self.size_of(&at.ty, at.location)?;
         if let Type::Struct(id) = &at.ty {
-            self.check_whole(*id, size);
+            self.check_whole(*id, size, at.location);
         }
         if let (Type::Str(_), Fill::Whole, Reach::Kernel | Reach::User | Reach::Context) =
             (&at.ty, how, place.reach)

@@ -61,7 +61,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 };
             }
             if program.structs[*structure].origin == Origin::Kernel {
-                self.check(&place, &expression.ty, field_size(member, program));
+                self.check(&place, field_size(member, program), expression);
             }
             return self.read(&place, &expression.ty, expression);
         }
@@ -71,21 +71,21 @@ impl<'c> Lower<'_, '_, 'c> {
 
     /// Notes that the code relies on a field's size. Pointers have one size everywhere, and sizes of arguments are
     /// compared when their function is found.
-    pub(super) fn check(&mut self, place: &Place<'c>, ty: &Type, size: Option<u32>) {
+    pub(super) fn check(&mut self, place: &Place<'c>, size: Option<u32>, at: &Expr) {
         if let (Some((path, _)), Some(size)) = (&place.path, size)
             && self.unit.program.structs[path.root].origin == Origin::Kernel
-            && !matches!(ty, Type::Pointer { .. })
+            && !matches!(at.ty, Type::Pointer { .. })
         {
-            self.unit.tables.layout_check(path.check(size));
+            self.unit.tables.layout_check(path.check(size, at.location));
         }
     }
 
     /// Notes that the code holds a whole structure of the kernel.
-    pub(super) fn check_whole(&mut self, id: StructId, size: u32) {
+    pub(super) fn check_whole(&mut self, id: StructId, size: u32, at: Location) {
         let structure = &self.unit.program.structs[id];
         if structure.origin == Origin::Kernel && !structure.name.is_empty() {
             self.unit.tables.core_root(&structure.name);
-            self.unit.tables.layout_check(Path::new(id, structure.name.clone()).check(size));
+            self.unit.tables.layout_check(Path::new(id, structure.name.clone()).check(size, at));
         }
     }
 
