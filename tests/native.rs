@@ -13,6 +13,7 @@ mod kernel;
 mod objects;
 mod outputs;
 mod random;
+mod replay;
 mod vectors;
 
 use libtest_mimic::Trial;
@@ -31,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         joins::trials(),
         fuzz::trials(),
         kernel::trials(),
+        replay::trials(),
     ];
     modules.into_iter().flatten().collect()
 }
