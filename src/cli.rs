@@ -111,6 +111,10 @@ pub struct Compile {
     #[arg(long = "feature", value_name = "±NAME", allow_hyphen_values = true,
           value_parser = parse_feature)]
     pub features: Vec<(KernelFeature, bool)>,
+    /// The types of the kernel to compile for, instead of this machine's: a file with BTF, or a folder with `vmlinux`
+    /// and a file for each module, such as a copy of /sys/kernel/btf
+    #[arg(long, value_name = "PATH")]
+    pub btf: Option<PathBuf>,
     /// Headers of `#include`
     #[command(flatten)]
     pub includes: Includes,

@@ -9,8 +9,8 @@ use btaot_semantic::program::Program;
 
 use crate::cli::{Compile, Stage};
 use crate::failure::Failure;
-use crate::output;
 use crate::pipeline::{self, Input, Settings};
+use crate::{kernel_types, output};
 
 /// Name of the tool made from `-e` or from standard input.
 const DEFAULT_NAME: &str = "a.bt.out";
@@ -26,6 +26,7 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let settings = Settings {
         features: &arguments.features,
         check_helpers: arguments.check_helpers,
+        kernel_types: arguments.btf.as_deref().map(kernel_types::read).transpose()?,
         ..Settings::new(
             Options { allow_unsafe: arguments.allow_unsafe, one_process: false },
             &arguments.includes,

@@ -2,15 +2,16 @@
 //! command line alone.
 
 use std::env;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use btaot_frontend::ast::{Config, ConfigEntry, ConfigValue, Name, Script};
 use btaot_frontend::{FileId, Span};
 use btaot_grammar::vocabulary::{ConfigKey, ConfigType};
+use btaot_semantic::target::KernelBtf;
 
 use crate::failure::Failure;
+use crate::kernel_types;
 
 /// Words for the two values of a setting that is on or off.
 const WORDS: [(&str, bool); 8] = [
@@ -81,11 +82,8 @@ pub fn with_settings(mut script: Script, settings: &[Setting], file: FileId) -> 
 ///
 /// # Errors
 /// The file cannot be read, or holds something else.
-pub fn kernel_types() -> Result<Option<Vec<u8>>, Failure> {
-    let Some(path) = env::var_os("BPFTRACE_BTF").map(PathBuf::from) else { return Ok(None) };
-    let bytes = fs::read(&path).map_err(|error| Failure::file(&path, "read", error))?;
-    btaot_btf::Btf::scan(&bytes, None).map_err(|error| Failure::input(&path, error))?;
-    Ok(Some(bytes))
+pub fn kernel_types() -> Result<Option<KernelBtf>, Failure> {
+    env::var_os("BPFTRACE_BTF").map(|path| kernel_types::read(Path::new(&path))).transpose()
 }
 
 /// The kernel's source tree that `BPFTRACE_KERNEL_SOURCE` and `BPFTRACE_KERNEL_BUILD` name.

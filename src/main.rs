@@ -18,6 +18,7 @@ mod headers;
 mod help;
 mod input;
 mod inspect;
+mod kernel_types;
 mod list;
 mod native_cli;
 mod output;

@@ -15,6 +15,7 @@ use btaot_codegen::native::{self, Line, Object};
 use btaot_frontend::diagnostic::{Color, Diagnostic, Format, render};
 use btaot_frontend::{FileId, Source, Sources, ast};
 use btaot_semantic::program::Program;
+use btaot_semantic::target::KernelBtf;
 use btaot_semantic::{Options, Target};
 
 use crate::cli::{Includes, Stage};
@@ -65,7 +66,7 @@ pub struct Settings<'a> {
     /// Settings that count more than the script's own.
     pub environment: &'a [Setting],
     /// Types to be used instead of the running kernel's.
-    pub kernel_types: Option<Vec<u8>>,
+    pub kernel_types: Option<KernelBtf>,
     /// Whether warnings and notes are shown.
     pub warnings: bool,
 }

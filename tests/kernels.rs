@@ -16,7 +16,7 @@ use crate::support::{Checked, cases, programs, scratch, scripts, text};
 use libtest_mimic::Trial;
 use machine::Contents;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use table::{KERNELS, Kernel};
 
@@ -131,13 +131,13 @@ impl Machine {
         let boot = || -> Result<_, String> {
             let folder = scratch::folder(&format!("kernels::{}", self.kernel.name))
                 .map_err(|error| error.to_string())?;
-            machine::boot(&image, self.kernel.boot, &self.contents()?, &folder)
+            machine::boot(&image, self.kernel.boot, &self.contents(&image)?, &folder)
         };
         boot().map_err(Refusal::Failed)
     }
 
-    fn contents(&self) -> Result<Contents, String> {
-        let mut contents = Contents::default();
+    fn contents(&self, image: &Path) -> Result<Contents, String> {
+        let mut contents = Contents { modules: table::modules(image)?, ..Contents::default() };
         for source in std::fs::read_dir(programs::sources()).map_err(|error| error.to_string())? {
             let path = source.map_err(|error| error.to_string())?.path();
             contents.files.push(programs::program(&path.file_stem().unwrap_or_default().to_string_lossy())?);

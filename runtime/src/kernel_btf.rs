@@ -1,5 +1,6 @@
 //! What CO-RE relocations need of the running kernel's BTF, as one small blob.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::fs;
 use std::io;
@@ -86,15 +87,25 @@ pub fn collect(
     let path = Path::new(VMLINUX);
     let bytes = Contents::read(path).map_err(KernelBtfError::Missing)?;
     let kernel = scan(path, &bytes, None)?;
-    for check in &needs.checks {
-        check_layout(&kernel, check, &script)?;
-    }
     let names: Vec<&str> = needs.roots.iter().map(String::as_str).collect();
     let found = mini.add_roots(&kernel, &names);
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         names.into_iter().zip(found).filter_map(|(name, found)| (!found).then_some(name)).collect();
+    let mut elsewhere = Vec::new();
+    for check in &needs.checks {
+        match kernel.field_size_offset(&check.structure, &[]) {
+            Some(_) => check_layout(&kernel, check, &script)?,
+            None => elsewhere.push(check),
+        }
+    }
+    missing.extend(elsewhere.iter().map(|check| check.structure.as_str()));
+    missing.sort_unstable();
+    missing.dedup();
     if !missing.is_empty() {
-        add_from_modules(&mut mini, &kernel, &missing, modules)?;
+        let checked = add_from_modules(&mut mini, &kernel, (&missing, &elsewhere), modules, &script)?;
+        if let Some(check) = elsewhere.into_iter().find(|check| !checked.contains(check.structure.as_str())) {
+            return Err(no_field(check, &script));
+        }
     }
     Ok(mini)
 }
@@ -168,13 +179,14 @@ fn scan<'d>(path: &Path, bytes: &'d [u8], base: Option<&'d Btf<'d>>) -> Result<B
 }
 
 /// A type that the kernel itself does not have is looked for in the attach points' modules, then in all.
-/// What no module has stays missing: relocations may ask just that.
-fn add_from_modules(
+/// What no module has stays missing: relocations may ask just that. Gives the names of those that some module has.
+fn add_from_modules<'n>(
     mini: &mut MiniBtf,
     kernel: &Btf<'_>,
-    missing: &[&str],
+    (missing, checks): (&[&'n str], &[&LayoutCheck]),
     preferred: &[String],
-) -> Result<(), KernelBtfError> {
+    script: &impl Display,
+) -> Result<HashSet<&'n str>, KernelBtfError> {
     let is_preferred = |path: &PathBuf| {
         path.file_name().is_some_and(|name| preferred.iter().any(|module| name == module.as_str()))
     };
@@ -203,11 +215,13 @@ fn add_from_modules(
             }
         }
         mini.add_roots(&module, &wanted);
+        let mut of_module = checks.iter().filter(|check| wanted.contains(&check.structure.as_str()));
+        of_module.try_for_each(|check| check_layout(&module, check, script))?;
         if is_first && found.iter().all(Option::is_some) {
             break;
         }
     }
-    Ok(())
+    Ok(missing.iter().zip(found).filter_map(|(name, found)| found.map(|_| *name)).collect())
 }
 
 fn modules() -> Vec<PathBuf> {
@@ -234,20 +248,30 @@ fn shape(module: &Btf<'_>, name: &str) -> Option<Shape> {
     Some((module.size(id), members))
 }
 
-fn check_layout(kernel: &Btf<'_>, check: &LayoutCheck, script: impl Display) -> Result<(), KernelBtfError> {
+fn check_layout(kernel: &Btf<'_>, check: &LayoutCheck, script: &impl Display) -> Result<(), KernelBtfError> {
     let path: Vec<&str> = check.path.iter().map(String::as_str).collect();
-    let name = || {
-        std::iter::once(check.structure.as_str()).chain(path.iter().copied()).collect::<Vec<_>>().join(".")
-    };
-    let place = || format!("{script}:{}:{}", check.location.line, check.location.column);
     let Some(field) = kernel.field_size_offset(&check.structure, &path) else {
-        return Err(KernelBtfError::NoField { place: place(), field: name() });
+        return Err(no_field(check, script));
     };
     let found = field.bit_size.div_ceil(8);
     if found == u64::from(check.size) {
         return Ok(());
     }
-    Err(KernelBtfError::Size { place: place(), field: name(), found, expected: check.size })
+    Err(KernelBtfError::Size { place: place_of(check, script), field: path_of(check), found, expected: check.size })
+}
+
+fn no_field(check: &LayoutCheck, script: &impl Display) -> KernelBtfError {
+    KernelBtfError::NoField { place: place_of(check, script), field: path_of(check) }
+}
+
+fn place_of(check: &LayoutCheck, script: &impl Display) -> String {
+    format!("{script}:{}:{}", check.location.line, check.location.column)
+}
+
+/// The field that is meant, for messages.
+fn path_of(check: &LayoutCheck) -> String {
+    let path = check.path.iter().map(String::as_str);
+    std::iter::once(check.structure.as_str()).chain(path).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]

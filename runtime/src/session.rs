@@ -11,7 +11,9 @@ use std::time::Duration;
 use btaot_abi::constants::INT_SECTION;
 use btaot_abi::event::CONTROL_HEADROOM;
 use btaot_abi::features::KernelFeature;
-use btaot_abi::metadata::{Fentry, Kprobe, Location, Metadata, MissingProbes, Program, ProgramKind, REST_MAP, Target};
+use btaot_abi::metadata::{
+    Fentry, Kprobe, Location, Metadata, MissingProbes, Program, ProgramKind, REST_MAP, Target,
+};
 use btaot_btf::MiniBtf;
 use thiserror::Error;
 
@@ -275,7 +277,7 @@ impl<'m> Session<'m> {
     /// The types of this kernel that relocations start from.
     fn kernel_types(&self) -> Result<MiniBtf, KernelBtfError> {
         let script = self.metadata.script.display();
-        kernel_btf::collect(&self.metadata.core, &modules(self.metadata), script)
+        kernel_btf::collect(&self.metadata.core, &modules(self.metadata, &self.probes), script)
     }
 
     /// Relocates and loads all copies of the programs.
@@ -604,8 +606,12 @@ fn single_probes(metadata: &Metadata, probes: &[Probe]) -> Vec<Option<u32>> {
     (0..metadata.programs.len()).map(single).collect()
 }
 
-/// Modules that attach points name.
-fn modules(metadata: &Metadata) -> Vec<String> {
+/// Modules that attach points name, and those of the functions that they mean.
+fn modules(metadata: &Metadata, probes: &[Probe]) -> Vec<String> {
+    let found = probes.iter().filter_map(|probe| match &probe.place {
+        Place::Function(function) => function.module.clone(),
+        _ => None,
+    });
     let points = metadata.programs.iter().flat_map(|program| &program.attach);
     let modules = points.filter_map(|point| match &point.target {
         Target::Kprobe(Kprobe { module, .. })
@@ -613,7 +619,7 @@ fn modules(metadata: &Metadata) -> Vec<String> {
         | Target::RawTracepoint { module, .. } => module.as_ref().map(|module| module.display().into_owned()),
         _ => None,
     });
-    modules.collect::<HashSet<_>>().into_iter().collect()
+    modules.chain(found).collect::<HashSet<_>>().into_iter().collect()
 }
 
 /// Of several programs at one place, the kernel runs that which was attached last first, except at

@@ -26,7 +26,7 @@ pub use headers::Headers;
 pub use target::Target;
 
 use program::Program;
-use structs::Catalog;
+use structs::{Catalog, KernelTypes};
 
 /// What the user allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,9 @@ fn analyze_folded(
     let settings = config::read(script.config.as_ref(), &mut diagnostics);
     let (clauses, findings) = probes::clauses(script, sources, options);
     diagnostics.extend(findings.diagnostics);
-    let (mut catalog, problems) = Catalog::new(target, headers, &script.c_items);
+    let kernel = KernelTypes::new(target);
+    let (mut catalog, problems) = Catalog::new((target, &kernel), headers, &script.c_items);
+    catalog.prefer_modules(&probes::modules(&clauses));
     diagnostics.extend(problems);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);

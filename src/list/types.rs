@@ -58,7 +58,7 @@ pub struct Types {
 impl Types {
     /// Those that are named for compiling, or the running kernel's.
     pub fn read(request: &Request<'_>) -> Result<Self, Failure> {
-        let named = request.settings.kernel_types.clone();
+        let named = request.settings.kernel_types.as_ref().map(|types| types.kernel.clone());
         let bytes = named.or_else(|| Target::live().kernel_btf().map(<[u8]>::to_vec));
         let bytes = bytes.ok_or_else(|| {
             Failure::Usage("this kernel does not tell its types: there is no /sys/kernel/btf/vmlinux".into())

@@ -13,9 +13,37 @@ pub fn trials() -> Vec<Trial> {
         ("odd_bytes_reach_the_tool", &[Need::Root, Need::KernelBtf], odd_bytes_reach_the_tool),
         ("carriage_returns_change_nothing", &[], carriage_returns_change_nothing),
         ("unreadable_files_are_named", &[], unreadable_files_are_named),
+        ("types_are_checked", &[], types_are_checked),
         ("endless_files_are_refused", &[], endless_files_are_refused),
     ];
     policy::table("aot::input", &[], rows)
+}
+
+/// `--btf` takes BTF, alone or in a folder; anything else is named.
+fn types_are_checked(folder: &Path) -> Checked {
+    // What is given, the file that is made before, with its contents, and the message.
+    type Row = (&'static str, Option<(&'static str, &'static [u8])>, &'static str);
+    let rows: [Row; _] = [
+        ("none", None, "none: cannot read: No such file or directory (os error 2)"),
+        ("text", Some(("text", b"no types")), "text: BTF is shorter than its header"),
+        (
+            "empty",
+            Some(("empty/other", b"")),
+            "empty/vmlinux: cannot read: No such file or directory (os error 2)",
+        ),
+        ("elf", Some(("elf", b"\x7fELF")), "elf: it has no section .BTF"),
+    ];
+    for (name, file, expected) in rows {
+        if let Some((file, bytes)) = file {
+            let path = folder.join(file);
+            std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            std::fs::write(path, bytes)?;
+        }
+        let arguments = ["--btf", name, "-e", "BEGIN { exit(); }", "-o", "tool"];
+        let finished = process::run(btaot().current_dir(folder).args(arguments))?.expect_code(1)?;
+        text::expect_equal(name, &format!("error: {expected}\n"), &finished.stderr)?;
+    }
+    Ok(())
 }
 
 /// Runs `check`, `fmt --check` and the compiler on a file; gives what `check` said.

@@ -9,6 +9,9 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing
+for module in /modules/*.ko; do
+    insmod "$module"
+done
 # Open until the end: each closing would shut the port down, and on a busy host with bytes still in it.
 exec 3<>/dev/ttyS1
 stty raw -echo <&3

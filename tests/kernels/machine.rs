@@ -20,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// What a machine is given.
 #[derive(Default)]
 pub struct Contents {
+    /// Modules of its kernel, which are loaded first.
+    pub modules: Vec<PathBuf>,
     /// Files of this machine; the other machine has them at the same path.
     pub files: Vec<PathBuf>,
     /// Names and shell scripts. They run in the order of their names.
@@ -61,6 +63,10 @@ fn write_initramfs(contents: &Contents, path: &Path) -> Result<(), String> {
     archive.add_copy("busybox", Path::new("/usr/bin/busybox"))?;
     for file in &contents.files {
         archive.add_copy(&file.to_string_lossy(), file)?;
+    }
+    for module in &contents.modules {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        archive.add_copy(&format!("modules/{name}"), module)?;
     }
     archive.add_folder("cases");
     for (name, script) in &contents.cases {

@@ -90,6 +90,31 @@ impl Kernel {
     }
 }
 
+/// The types of the kernel of this name and of its modules, as a folder for `--btf`.
+pub fn types(name: &str) -> Result<PathBuf, String> {
+    let kernel = KERNELS.iter().find(|kernel| kernel.name == name);
+    let image = kernel.ok_or_else(|| format!("no kernel '{name}' in tests/kernels/table.rs"))?.image()?;
+    let folder = types_folder(&image);
+    if folder.join("vmlinux").is_file() {
+        Ok(folder)
+    } else {
+        Err(format!("kernel {name} cannot be unpacked here"))
+    }
+}
+
+/// The modules that came with an image.
+pub fn modules(image: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(types_folder(image)).map_err(|error| error.to_string())?;
+    let mut modules: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    modules.retain(|path| path.extension().is_some_and(|ending| ending == "ko"));
+    modules.sort();
+    Ok(modules)
+}
+
+fn types_folder(image: &Path) -> PathBuf {
+    image.with_extension("types")
+}
+
 /// Images outlive `cargo clean`: they are downloads, not results.
 fn cache_folder() -> PathBuf {
     let base = std::env::var_os("XDG_CACHE_HOME")

@@ -5,6 +5,7 @@
 //! //@ kernels: 5.10, 6.12+       run on these kernels in virtual machines, too: one, all from one on, or `all`
 //! //@ example: opens             the script is examples/opens.bt; this file says how it is run
 //! //@ refused before 5.17: TEXT   on machines with older kernels the tool does not start, and says so on standard error
+//! //@ types: 6.12                compiled for this kernel of the virtual machines, its modules included
 //! //@ compile: --feature -x      options of the compiler
 //! //@ run: 5 hello               one run, with these arguments of the tool ("" quotes); options too
 //! //@ feed: calls 3              -c: the program tests/programs/calls.c, with arguments
@@ -35,6 +36,8 @@ pub struct Directives {
     pub example: Option<String>,
     /// What older kernels lack.
     pub refused: Vec<Refused>,
+    /// The kernel of the virtual machines whose types it is compiled for.
+    pub types: Option<String>,
     /// Options of the compiler.
     pub compile: Vec<String>,
     /// The runs of the tool, in order.
@@ -176,6 +179,7 @@ fn parse(text: &str) -> Result<Directives, String> {
                     directives.needs.push(Need::from_name(need.trim())?);
                 }
             }
+            "types" => directives.types = Some(value.to_owned()),
             "example" => directives.example = Some(value.to_owned()),
             "compile" => directives.compile.extend(words(value)),
             "kernels" => {

@@ -2,6 +2,7 @@
 
 use super::directives::{self, Directives};
 use super::{compiler, process, scratch};
+use crate::kernels::table;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
@@ -39,7 +40,11 @@ fn compile(script: &Path) -> Result<PathBuf, String> {
     std::fs::write(&copy, directives::with_programs(&text)?).map_err(|error| error.to_string())?;
     link_imports(script, &folder)?;
     let tool = folder.join("tool");
-    process::run(compiler::btaot().args(directives.compile).arg(&copy).arg("-o").arg(&tool))?
+    let mut compiler = compiler::btaot();
+    if let Some(kernel) = &directives.types {
+        compiler.arg("--btf").arg(table::types(kernel)?);
+    }
+    process::run(compiler.args(directives.compile).arg(&copy).arg("-o").arg(&tool))?
         .expect_code(0)
         .map_err(|error| format!("compiling {}: {error}", script.display()))?;
     Ok(tool)

@@ -186,8 +186,9 @@ pub(crate) struct Sections<'d> {
     pub strings: &'d str,
 }
 
-/// Checks the header and cuts the blob into its sections.
-pub(crate) fn sections(bytes: &[u8]) -> Result<Sections<'_>, BtfError> {
+/// Checks the header and cuts the blob into its sections. The strings of a blob that continues another one, `split`, need
+/// not begin with the empty one.
+pub(crate) fn sections(bytes: &[u8], split: bool) -> Result<Sections<'_>, BtfError> {
     let header = bytes.get(..HEADER).ok_or(BtfError::TooShort)?;
     let magic = u32_at(header, 0) as u16;
     if magic == MAGIC.swap_bytes() {
@@ -208,7 +209,7 @@ pub(crate) fn sections(bytes: &[u8]) -> Result<Sections<'_>, BtfError> {
     };
     let strings = section(16, 20)?;
     // The last NUL ends every string, wherever it starts.
-    if strings.first().is_some_and(|&b| b != 0) || strings.last().is_some_and(|&b| b != 0) {
+    if !split && strings.first().is_some_and(|&b| b != 0) || strings.last().is_some_and(|&b| b != 0) {
         return Err(BtfError::Strings);
     }
     Ok(Sections {

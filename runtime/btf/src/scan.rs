@@ -44,7 +44,7 @@ impl<'d> Btf<'d> {
         if base.is_some_and(|base| base.base.is_some()) {
             return Err(BtfError::SplitBase);
         }
-        let sections = raw::sections(bytes)?;
+        let sections = raw::sections(bytes, base.is_some())?;
         let mut btf = Self {
             types: sections.types,
             strings: sections.strings,
@@ -88,6 +88,12 @@ impl<'d> Btf<'d> {
     /// The numbers of this blob's own types, without the base's.
     pub fn own_ids(&self) -> impl Iterator<Item = TypeId> + use<> {
         (self.first_id..self.end_id()).map(TypeId)
+    }
+
+    /// Whether `id` is one of this blob's own types, not of its base's.
+    #[must_use]
+    pub fn owns(&self, id: TypeId) -> bool {
+        id.0 >= self.first_id
     }
 
     /// The blob that holds `id`: this one or its base.

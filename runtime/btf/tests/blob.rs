@@ -91,9 +91,10 @@ fn split_btf_continues_its_base() {
     let base_bytes = base().bytes();
     let base = Btf::scan(&base_bytes, None).expect("valid");
     // struct m { struct s inner; int own; } with the base's types and both blobs' strings.
-    let mut module = Blob { strings: b"\0m\0inner\0own\0".to_vec(), ..Blob::default() };
+    // As in kernels, only the base has an empty string at its start.
+    let mut module = Blob { strings: b"m\0inner\0own\0".to_vec(), ..Blob::default() };
     let start = 34;
-    module.record(&[start + 1, info(Kind::Struct, 2), 48, start + 3, 6, 0, start + 9, 1, 320]);
+    module.record(&[start, info(Kind::Struct, 2), 48, start + 2, 6, 0, start + 8, 1, 320]);
     let bytes = module.bytes();
     let split = Btf::scan(&bytes, Some(&base)).expect("valid");
     assert_eq!(split.find(Kind::Struct, "m"), Some(TypeId(12)));

@@ -1,6 +1,8 @@
 //! Traced kernel functions and raw tracepoints: what the kernel's types tell of them.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{Fentry, RETURN_VALUE, TracepointArgs, has_wildcard};
@@ -14,61 +16,157 @@ use crate::tracefs::FormatField;
 /// Bytes of a register, in which arguments are passed.
 const WORD: u64 = 8;
 
-/// Finds all functions that an fentry or fexit means. `args` is what the program reads of their arguments;
-/// `traceable` gives the list of functions that the kernel can trace, where it may be read.
+/// Finds all functions that the fentries and fexits of attach points mean, in the same order. `traceable` gives the list
+/// of functions that the kernel can trace, where it may be read.
+///
+/// All that is asked for is found in one reading of the types, which are megabytes.
 pub fn functions(
-    fentry: &Fentry,
-    name: &Bytes,
-    args: Option<&TracepointArgs>,
+    wanted: &[Wanted<'_>],
     traceable: impl FnOnce() -> Option<String>,
-) -> Result<Vec<Found>, Reason> {
-    let in_module = |module: &str| {
-        fentry.module.as_ref().is_none_or(|wanted| pattern::matches(wanted, module.as_bytes()))
-    };
-    let is_pattern = has_wildcard(&fentry.function);
-    let mut found = Vec::new();
-    let mut places: Vec<(String, String)> = Vec::new();
-    let listed = if is_pattern { traceable() } else { None };
+) -> Vec<Result<Vec<Found>, Reason>> {
+    let has_pattern = wanted.iter().any(Wanted::is_pattern);
+    let listed = if has_pattern { traceable() } else { None };
     let listed = listed.as_deref().map(Listed::read);
-    kernel_btf::visit(in_module, |module, btf| {
-        let ids = if is_pattern {
-            let fits = |name: &str| {
-                pattern::matches(&fentry.function, name.as_bytes())
-                    && listed.as_ref().is_none_or(|listed| listed.has(module, name))
-            };
-            matching(btf, fits)
-        } else {
-            own(btf, &fentry.function.display()).into_iter().collect()
-        };
-        for id in ids {
-            places.push((module.to_owned(), btf.name(id).to_owned()));
-            let function = TracedFunction {
-                module: (module != VMLINUX_MODULE).then(|| module.to_owned()),
-                id: id.0,
-                ret: fentry.ret,
-                arguments: layout(btf, id, 0),
-            };
-            found.push(function);
+    let search = RefCell::new(Search { found: vec![Vec::new(); wanted.len()], named: BTreeSet::new() });
+    let visited = kernel_btf::visit(
+        |module| search.borrow().is_wanted(wanted, module),
+        |module, btf| search.borrow_mut().look(wanted, listed.as_ref(), module, btf),
+    );
+    let mut search = search.into_inner();
+    let error = visited.err().map(Arc::new);
+    let results = wanted.iter().zip(&mut search.found).map(|(wanted, found)| {
+        match &error {
+            // What was found before does not count: better places may be where it could not be read.
+            Some(error) => Err(Reason::KernelBtf(Arc::clone(error))),
+            None => wanted.result(std::mem::take(found), &search.named),
         }
-    })?;
-    if let [(first, _), (second, _), ..] = &places[..]
-        && !is_pattern
-    {
-        return Err(Reason::SeveralModules { first: first.clone(), second: second.clone() });
-    }
-    if found.is_empty() {
-        return Err(Reason::NoTypedFunction);
-    }
-    let named = found.into_iter().zip(places).map(|(function, (module, symbol))| {
-        if let Some(args) = args {
-            let prefix = if is_pattern { format!("{symbol}: ") } else { String::new() };
-            check(&function.arguments, args, "function")
-                .map_err(|problem| Reason::Layout(prefix + &problem))?;
-        }
-        let text = [provider(name), module.as_bytes(), b":", symbol.as_bytes()].concat();
-        Ok(Found { name: text.into(), function: symbol.into(), place: Place::Function(function) })
     });
-    named.collect()
+    results.collect()
+}
+
+/// The attach point of a program that traces functions.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'m> {
+    /// What it names.
+    pub fentry: &'m Fentry,
+    /// Its name.
+    pub name: &'m Bytes,
+    /// What the program reads of the functions' arguments.
+    pub args: Option<&'m TracepointArgs>,
+}
+
+/// What has been found so far, for each attach point.
+struct Search {
+    found: Vec<Vec<(Place, String, String)>>,
+    /// Modules that were named and are there.
+    named: BTreeSet<String>,
+}
+
+impl Search {
+    /// Whether a module is to be looked into. The kernel's own functions come first, and modules are read only for what
+    /// is not among them or may be in several.
+    fn is_wanted(&self, wanted: &[Wanted<'_>], module: &str) -> bool {
+        let mut all = wanted.iter().zip(&self.found);
+        all.any(|(wanted, found)| wanted.is_in(module) && !wanted.is_answered(found))
+    }
+
+    fn look(&mut self, wanted: &[Wanted<'_>], listed: Option<&Listed<'_>>, module: &str, btf: &Btf<'_>) {
+        let names = exact_names(wanted);
+        let mut exact: BTreeMap<&str, TypeId> = BTreeMap::new();
+        btf.visit_named(
+            |kind| kind == Kind::Func,
+            &names,
+            |which, id| {
+                exact.entry(names[which]).or_insert(id);
+                exact.len() < names.len()
+            },
+        );
+        for (wanted, found) in wanted.iter().zip(&mut self.found) {
+            if !wanted.is_in(module) || wanted.is_answered(found) {
+                continue;
+            }
+            if wanted.fentry.module.as_ref().is_some_and(|name| **name == *module.as_bytes()) {
+                self.named.insert(module.to_owned());
+            }
+            let ids = if wanted.is_pattern() {
+                let fits = |name: &str| {
+                    pattern::matches(&wanted.fentry.function, name.as_bytes())
+                        && listed.is_none_or(|listed| listed.has(module, name))
+                };
+                matching(btf, fits)
+            } else {
+                wanted.exact().and_then(|name| exact.get(name).copied()).into_iter().collect()
+            };
+            found.extend(ids.into_iter().map(|id| {
+                let function = TracedFunction {
+                    module: (module != VMLINUX_MODULE).then(|| module.to_owned()),
+                    id: id.0,
+                    ret: wanted.fentry.ret,
+                    arguments: layout(btf, id, 0),
+                };
+                (Place::Function(function), module.to_owned(), btf.name(id).to_owned())
+            }));
+        }
+    }
+}
+
+/// The names that are not patterns, each once.
+fn exact_names<'m>(wanted: &[Wanted<'m>]) -> Vec<&'m str> {
+    let names: BTreeSet<&str> = wanted.iter().filter_map(Wanted::exact).collect();
+    names.into_iter().collect()
+}
+
+impl<'m> Wanted<'m> {
+    fn is_pattern(&self) -> bool {
+        has_wildcard(&self.fentry.function)
+    }
+
+    /// The function's name, if it is one; no function has a name that is not text.
+    fn exact(&self) -> Option<&'m str> {
+        let fentry: &'m Fentry = self.fentry;
+        if self.is_pattern() { None } else { std::str::from_utf8(&fentry.function).ok() }
+    }
+
+    fn is_in(&self, module: &str) -> bool {
+        self.fentry.module.as_ref().is_none_or(|wanted| pattern::matches(wanted, module.as_bytes()))
+    }
+
+    /// Whether nothing is to be added: a function of the kernel itself is meant before those of modules.
+    fn is_answered(&self, found: &[(Place, String, String)]) -> bool {
+        let several = self.fentry.module.as_ref().is_some_and(|module| has_wildcard(module));
+        !self.is_pattern() && !several && found.iter().any(|(_, module, _)| module == VMLINUX_MODULE)
+    }
+
+    fn result(
+        &self,
+        found: Vec<(Place, String, String)>,
+        named: &BTreeSet<String>,
+    ) -> Result<Vec<Found>, Reason> {
+        if let [(_, first, _), (_, second, _), ..] = &found[..]
+            && !self.is_pattern()
+            && !self.fentry.module.as_ref().is_some_and(|module| has_wildcard(module))
+        {
+            return Err(Reason::SeveralModules { first: first.clone(), second: second.clone() });
+        }
+        if found.is_empty() {
+            let module = self.fentry.module.as_ref().map(|module| module.display().into_owned());
+            let absent = module.filter(|module| {
+                module != VMLINUX_MODULE && !has_wildcard(module.as_bytes()) && !named.contains(module)
+            });
+            return Err(absent.map_or(Reason::NoTypedFunction, |module| Reason::NoModule { module }));
+        }
+        let is_pattern = self.is_pattern();
+        let one = |(place, module, symbol): (Place, String, String)| {
+            if let (Some(args), Place::Function(function)) = (self.args, &place) {
+                let prefix = if is_pattern { format!("{symbol}: ") } else { String::new() };
+                check(&function.arguments, args, "function")
+                    .map_err(|problem| Reason::Layout(prefix + &problem))?;
+            }
+            let text = [provider(self.name), module.as_bytes(), b":", symbol.as_bytes()].concat();
+            Ok(Found { name: text.into(), function: symbol.into(), place })
+        };
+        found.into_iter().map(one).collect()
+    }
 }
 
 /// A function of this blob, not of its base.

@@ -15,6 +15,7 @@ mod usdt;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
@@ -246,6 +247,14 @@ pub enum Reason {
     /// No such function in the kernel's types.
     #[error("this kernel's types (BTF) have no such function; `btaot list` shows those that can be traced")]
     NoTypedFunction,
+    /// The module is not there.
+    #[error(
+        "this kernel knows no types of a module `{module}`: load it first (modules have types from Linux 5.11 on)"
+    )]
+    NoModule {
+        /// Its name.
+        module: String,
+    },
     /// The function's name is not unique.
     #[error("the modules {first} and {second} have functions of this name; write the module in front of it")]
     SeveralModules {
@@ -264,8 +273,14 @@ pub enum Reason {
     #[error(transparent)]
     Tracefs(#[from] TracefsError),
     /// The kernel's types are needed.
-    #[error(transparent)]
-    KernelBtf(#[from] KernelBtfError),
+    #[error("{0}")]
+    KernelBtf(Arc<KernelBtfError>),
+}
+
+impl From<KernelBtfError> for Reason {
+    fn from(error: KernelBtfError) -> Self {
+        Self::KernelBtf(Arc::new(error))
+    }
 }
 
 /// Why there is no place for a line of source text.
@@ -335,9 +350,15 @@ impl Resolver {
     pub fn resolve(&mut self, metadata: &Metadata, mode: Mode, backend: Backend) -> Resolved {
         let mut resolved = Resolved::default();
         let mut optional = BTreeSet::new();
+        let wanted = |point: &&AttachPoint| is_wanted(&point.target, mode, backend);
+        let mut functions = self.functions(metadata, wanted).into_iter();
         for (id, program) in metadata.programs() {
-            for point in program.attach.iter().filter(|point| is_wanted(&point.target, mode, backend)) {
-                match self.point(program, point) {
+            for point in program.attach.iter().filter(wanted) {
+                let found = match &point.target {
+                    Target::Fentry(_) => functions.next().unwrap_or(Err(Reason::NoTypedFunction)),
+                    _ => self.point(program, point),
+                };
+                match found {
                     Ok(places) => resolved.probes.extend(places.into_iter().map(|found| Probe {
                         program: id,
                         identity: 0,
@@ -363,6 +384,28 @@ impl Resolver {
         resolved
     }
 
+    /// What the attach points of functions mean, in order.
+    fn functions(
+        &mut self,
+        metadata: &Metadata,
+        wanted: impl Fn(&&AttachPoint) -> bool,
+    ) -> Vec<Result<Vec<Found>, Reason>> {
+        let points = metadata.programs.iter().flat_map(|program| {
+            program.attach.iter().filter(&wanted).filter_map(|point| match &point.target {
+                Target::Fentry(fentry) => {
+                    let args = program.tracepoint.as_ref();
+                    Some(function::Wanted { fentry, name: &point.name, args })
+                }
+                _ => None,
+            })
+        });
+        let points: Vec<_> = points.collect();
+        if points.is_empty() {
+            return Vec::new();
+        }
+        function::functions(&points, || self.tracefs().ok().and_then(Tracefs::functions))
+    }
+
     fn point(&mut self, program: &Program, point: &AttachPoint) -> Result<Vec<Found>, Reason> {
         let simple = |place| Ok(vec![Found { name: point.name.clone(), function: Bytes::default(), place }]);
         match &point.target {
@@ -381,10 +424,8 @@ impl Resolver {
             Target::RawTracepoint { module, event } => {
                 kernel::raw_tracepoints(module.as_ref(), event, &point.name, program.tracepoint.as_ref())
             }
-            Target::Fentry(fentry) => {
-                let listed = || self.tracefs().ok().and_then(Tracefs::functions);
-                function::functions(fentry, &point.name, program.tracepoint.as_ref(), listed)
-            }
+            // These are found together.
+            Target::Fentry(_) => Ok(Vec::new()),
             Target::FentryProgram(_) | Target::Iter { .. } => Err(Reason::NoTypedFunction),
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
             Target::Usdt(usdt) => {

@@ -59,6 +59,14 @@ impl Checker<'_, '_> {
 
     /// A field of a structure at a place.
     fn struct_field(&mut self, base: &Value, id: StructId, field: &ast::Name, span: Span) -> Checked<Value> {
+        if let Some(module) = self.catalog.differing_module(id) {
+            let name = self.catalog.name_of(id);
+            let message = format!("`{name}` of the module {} is not that of the kernel", module.display());
+            let error = Diagnostic::error(Code::IncompleteType, span, message)
+                .with_note("a tool finds structures of the kernel again by their names")
+                .with_hint("define the structure under another name in the script, and cast to that");
+            return self.fail(error);
+        }
         if !self.catalog.is_complete(id) {
             let message = format!("`{}` is not defined, here or in the kernel", self.catalog.name_of(id));
             let error = Diagnostic::error(Code::IncompleteType, span, message);

@@ -40,13 +40,16 @@ impl Checker<'_, '_> {
         if !matches!(group.layout, Layout::Tracing | Layout::RawTracepoint | Layout::Iter) {
             return None;
         }
+        fn text(module: &Option<Part>) -> Option<&[u8]> {
+            module.as_ref().map(|module| &module.text[..])
+        }
         let mut found = group.points.iter().filter_map(|point| {
             let (name, prototype) = match &point.target {
-                AttachTarget::Fentry { function, .. } => {
-                    (function, self.catalog.kernel_function(&function.text))
+                AttachTarget::Fentry { module, function, .. } => {
+                    (function, self.catalog.kernel_function(text(module), &function.text))
                 }
-                AttachTarget::RawTracepoint { event, .. } => {
-                    (event, self.catalog.raw_tracepoint(&event.text))
+                AttachTarget::RawTracepoint { module, event } => {
+                    (event, self.catalog.raw_tracepoint(text(module), &event.text))
                 }
                 AttachTarget::Iter { name, .. } => {
                     self.body.iterator = Some(format!("bpf_iter__{}", name.lossy()));
@@ -85,7 +88,9 @@ impl Checker<'_, '_> {
         }
         let message = "nothing is known here of the arguments' names and types";
         let error = Diagnostic::error(Code::MissingTypeInformation, span, message);
-        self.fail(error.with_hint("use arg0, arg1, …, or compile where the kernel has BTF of the function"))
+        self.fail(error.with_hint(
+            "use arg0, arg1, …, or compile where the kernel or a loaded module has BTF of the function, or with --btf",
+        ))
     }
 
     /// `args` of a kernel function: a record of its parameters.

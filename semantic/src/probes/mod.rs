@@ -4,11 +4,12 @@ mod notes;
 mod resolve;
 
 use btaot_abi::Bytes;
-use btaot_abi::metadata::{AttachPoint, Target as Attach};
+use btaot_abi::metadata::{AttachPoint, Fentry, Kprobe, Target as Attach};
 use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
 use btaot_grammar::vocabulary::{Builtin, ProbeKind, closest};
 
 use crate::Options;
+use crate::structs::VMLINUX;
 use crate::types::Space;
 
 pub(crate) use notes::notes;
@@ -190,6 +191,20 @@ pub(crate) fn events(group: &Group<'_>) -> Vec<(Bytes, Bytes)> {
         }
     }
     events
+}
+
+/// The names and patterns of modules of the kernel in attach points.
+pub(crate) fn modules<'c>(clauses: &'c [Clause<'_>]) -> Vec<&'c [u8]> {
+    let points = clauses.iter().flat_map(|clause| &clause.groups).flat_map(|group| &group.attach);
+    let module = |point: &'c AttachPoint| match &point.target {
+        Attach::Kprobe(Kprobe { module, .. })
+        | Attach::Fentry(Fentry { module, .. })
+        | Attach::RawTracepoint { module, .. } => module.as_deref(),
+        _ => None,
+    };
+    let mut names: Vec<&[u8]> = points.filter_map(module).filter(|name| *name != VMLINUX).collect();
+    names.dedup();
+    names
 }
 
 /// "did you mean" for a name.

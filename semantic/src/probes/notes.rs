@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use btaot_abi::Bytes;
-use btaot_abi::metadata::{AttachPoint, Place, Target as Attach, has_wildcard};
+use btaot_abi::metadata::{AttachPoint, Fentry, Place, Target as Attach, has_wildcard};
 use btaot_btf::Kind;
 use btaot_frontend::{Diagnostic, Span};
 
 use super::{Clause, absent, did_you_mean};
-use crate::structs::Catalog;
+use crate::structs::{Catalog, VMLINUX};
 use crate::target::{Target, matches};
 
 /// Says which attach points match nothing here. Never an error: the host that counts is the tool's.
@@ -16,13 +16,13 @@ pub(crate) fn notes(clauses: &[Clause<'_>], target: &Target, catalog: &Catalog<'
     let groups = || clauses.iter().flat_map(|clause| &clause.groups);
     let points = groups().flat_map(|group| group.attach.iter().zip(&group.spans));
     let functions = functions_in_btf(groups().flat_map(|group| &group.attach), catalog);
-    points.filter_map(|(point, span)| note(point, *span, target, &functions)).collect()
+    points.filter_map(|(point, span)| note(point, *span, (target, catalog), &functions)).collect()
 }
 
 fn note(
     point: &AttachPoint,
     span: Span,
-    target: &Target,
+    (target, catalog): (&Target, &Catalog<'_>),
     functions: &BTreeSet<String>,
 ) -> Option<Diagnostic> {
     match &point.target {
@@ -57,12 +57,7 @@ fn note(
             })
         }
         Attach::Fentry(fentry) => {
-            let name = &fentry.function;
-            let elsewhere = fentry.module.as_ref().is_some_and(|module| &module[..] != b"vmlinux");
-            if elsewhere || has_wildcard(name) || functions.contains(&*name.display()) {
-                return None;
-            }
-            let message = format!("the kernel has no type of a function `{}` here", name.display());
+            let message = absent_function(fentry, functions, catalog)?;
             Some(absent(span, message, None))
         }
         Attach::Kprobe(kprobe) => {
@@ -83,6 +78,28 @@ fn note(
             let hint = did_you_mean(&event.display(), names.iter().map(String::as_str));
             let message = format!("there is no tracepoint `{}:{}` here", category.display(), event.display());
             Some(absent(span, message, hint))
+        }
+    }
+}
+
+/// What is absent of a typed function.
+fn absent_function(fentry: &Fentry, functions: &BTreeSet<String>, catalog: &Catalog<'_>) -> Option<String> {
+    let name = &fentry.function;
+    let types = catalog.kernel_types();
+    match fentry.module.as_deref() {
+        None if has_wildcard(name) || functions.contains(&*name.display()) => None,
+        Some(VMLINUX) if has_wildcard(name) || functions.contains(&*name.display()) => None,
+        Some(module) if module != VMLINUX && !has_wildcard(module) => {
+            let shown = String::from_utf8_lossy(module);
+            if types.modules_named(|known| known == module).is_empty() {
+                return Some(format!("the kernel has no types of a module `{shown}` here"));
+            }
+            let message = format!("the module `{shown}` has no function `{}` here", name.display());
+            types.function(Some(module), name).is_none().then_some(message)
+        }
+        module => {
+            let message = format!("the kernel has no type of a function `{}` here", name.display());
+            types.function(module, name).is_none().then_some(message)
         }
     }
 }

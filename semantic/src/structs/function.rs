@@ -1,12 +1,11 @@
 //! Signatures of functions that the kernel's BTF knows, and the structures that their arguments are read as.
 
 use btaot_abi::Bytes;
-use btaot_abi::metadata::{ARGUMENTS_RECORD, has_wildcard};
+use btaot_abi::metadata::ARGUMENTS_RECORD;
 use btaot_btf::{Kind, TypeId};
 
 use super::tracepoint::identifier;
 use super::{Catalog, Source, Whose};
-use crate::target::matches;
 use crate::types::{Origin, Struct, StructField, StructId, Type};
 
 /// Bytes of a register. Arguments are passed in as many of them as they fill.
@@ -22,33 +21,17 @@ pub(crate) struct Prototype {
 }
 
 impl Catalog<'_> {
-    /// The signature of a kernel function, or of the first that a pattern matches.
-    pub fn kernel_function(&mut self, pattern: &[u8]) -> Option<Prototype> {
-        let btf = self.btf()?;
-        let name = String::from_utf8_lossy(pattern).into_owned();
-        let by_pattern = || {
-            let pattern = Bytes::from(pattern.to_vec());
-            let functions = btf.own_ids().filter(|id| btf.kind(*id) == Kind::Func);
-            functions.into_iter().find(|id| matches(&pattern, &Bytes::from(btf.name(*id))))
-        };
-        let id = if has_wildcard(pattern) { by_pattern() } else { btf.find(Kind::Func, &name) }?;
-        self.prototype(id, 0)
+    /// The signature of a function of the kernel or of a module, or of the first that a pattern matches.
+    pub fn kernel_function(&mut self, module: Option<&[u8]>, pattern: &[u8]) -> Option<Prototype> {
+        let (whose, id) = self.kernel.function(module, pattern)?;
+        self.prototype((whose, id), 0)
     }
 
     /// What a raw tracepoint passes on: the parameters of its probe behind the private pointer.
-    pub fn raw_tracepoint(&mut self, event: &[u8]) -> Option<Prototype> {
-        let btf = self.btf()?;
-        let functions = || btf.own_ids().filter(|id| btf.kind(*id) == Kind::Func);
-        let event = if has_wildcard(event) {
-            let pattern = Bytes::from(event.to_vec());
-            let events = functions().filter_map(|id| btf.name(id).strip_prefix("__traceiter_"));
-            events.into_iter().find(|event| matches(&pattern, &Bytes::from(*event)))?.to_owned()
-        } else {
-            String::from_utf8_lossy(event).into_owned()
-        };
-        let names = [format!("__probestub_{event}"), format!("__traceiter_{event}")];
-        let id = names.iter().find_map(|name| btf.find(Kind::Func, name))?;
-        self.prototype(id, 1)
+    pub fn raw_tracepoint(&mut self, module: Option<&[u8]>, event: &[u8]) -> Option<Prototype> {
+        let of = |prefix: &[u8]| self.kernel.function(module, &[prefix, event].concat());
+        let found = of(b"__probestub_").or_else(|| of(b"__traceiter_"))?;
+        self.prototype(found, 1)
     }
 
     /// The names of what an iterator visits: the members of `struct bpf_iter__NAME`.
@@ -76,17 +59,16 @@ impl Catalog<'_> {
         Some((name, self.import(Whose::Kernel, ty).unwrap_or(Type::Void)))
     }
 
-    fn prototype(&mut self, id: TypeId, skip: usize) -> Option<Prototype> {
-        let btf = self.btf()?;
+    fn prototype(&mut self, (whose, id): (Whose, TypeId), skip: usize) -> Option<Prototype> {
+        let btf = self.types_of(whose)?;
         let (parameters, result) = btf.prototype(id)?;
         let given: Vec<(String, TypeId)> =
             parameters.skip(skip).map(|parameter| (parameter.name.to_owned(), parameter.ty)).collect();
         let mut parameters = Vec::new();
         for (name, ty) in given {
-            parameters
-                .push((Bytes::from(name.as_str()), self.import(Whose::Kernel, ty).unwrap_or(Type::Void)));
+            parameters.push((Bytes::from(name.as_str()), self.import(whose, ty).unwrap_or(Type::Void)));
         }
-        Some(Prototype { parameters, result: self.import(Whose::Kernel, result).unwrap_or(Type::Void) })
+        Some(Prototype { parameters, result: self.import(whose, result).unwrap_or(Type::Void) })
     }
 
     /// The structure that stands for the arguments of the function that an attach point names.

@@ -21,8 +21,8 @@ impl Catalog<'_> {
     pub(super) fn btf_tagged(&mut self, whose: Whose, tag: Tag, name: &str) -> Option<Type> {
         let btf = self.types_of(whose)?;
         match tag {
-            Tag::Struct => btf.find(Kind::Struct, name).map(|id| Type::Struct(self.btf_struct(whose, id))),
-            Tag::Union => btf.find(Kind::Union, name).map(|id| Type::Struct(self.btf_struct(whose, id))),
+            Tag::Struct => btf.find(Kind::Struct, name).and_then(|id| self.import(whose, id)),
+            Tag::Union => btf.find(Kind::Union, name).and_then(|id| self.import(whose, id)),
             Tag::Enum => {
                 let found = btf.find(Kind::Enum, name).or_else(|| btf.find(Kind::Enum64, name))?;
                 Some(Type::Enum(self.btf_enum(whose, found)?))
@@ -60,10 +60,20 @@ impl Catalog<'_> {
             }
             None => (Bytes::default(), false, 0),
         };
+        let source = match whose {
+            Whose::Module(module) if self.kernel_has_another(&name, union) => Source::Differing(module),
+            _ => Source::Btf(whose, id),
+        };
         let structure = Struct { name, union, origin: whose.origin(), size, fields: Vec::new() };
-        let number = self.add(structure, Source::Btf(whose, id));
+        let number = self.add(structure, source);
         self.btf_structs.insert((whose, id), number);
         number
+    }
+
+    /// Whether the kernel has a structure of the name of a module's own. They differ: what is equal is shared.
+    fn kernel_has_another(&self, name: &Bytes, union: bool) -> bool {
+        let kind = if union { Kind::Union } else { Kind::Struct };
+        !name.is_empty() && self.btf().is_some_and(|kernel| kernel.find(kind, &name.display()).is_some())
     }
 
     fn btf_enum(&mut self, whose: Whose, id: TypeId) -> Option<EnumId> {
@@ -84,6 +94,10 @@ impl Catalog<'_> {
     pub(super) fn import(&mut self, whose: Whose, id: TypeId) -> Option<Type> {
         let btf = self.types_of(whose)?;
         let resolved = btf.resolve(id);
+        // What a module shares with the kernel is the kernel's.
+        if matches!(whose, Whose::Module(_)) && !btf.owns(resolved) {
+            return self.import(Whose::Kernel, resolved);
+        }
         Some(match btf.def(resolved) {
             Def::Void | Def::Func(_) | Def::FuncProto { .. } => Type::Void,
             Def::Int { bool: true, size: 1, .. } => Type::Bool,
@@ -103,7 +117,7 @@ impl Catalog<'_> {
                 let name = btf.name(resolved);
                 let kind = if union { Kind::Union } else { Kind::Struct };
                 match btf.find(kind, name) {
-                    Some(full) => Type::Struct(self.btf_struct(whose, full)),
+                    Some(full) => return self.import(whose, full),
                     None => Type::Struct(self.incomplete(union, name)),
                 }
             }

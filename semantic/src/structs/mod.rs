@@ -9,9 +9,9 @@ mod constant;
 mod format;
 mod function;
 mod kernel;
+mod kernel_types;
 mod tracepoint;
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use btaot_abi::Bytes;
@@ -22,16 +22,19 @@ use btaot_frontend::ast::{CItem, Expr as AstExpr, Tag};
 use indexmap::IndexMap;
 
 use crate::headers::Headers;
-use crate::target::Target;
+use crate::target::{Target, matches};
 use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type};
 
 pub(crate) use function::Prototype;
+pub(crate) use kernel_types::{KernelTypes, VMLINUX};
 pub(crate) use tracepoint::TracepointFault;
 
 /// All types by name, as the script sees them.
 pub(crate) struct Catalog<'t> {
     target: &'t Target,
-    btf: OnceCell<Option<Btf<'t>>>,
+    kernel: &'t KernelTypes<'t>,
+    /// The modules that attach points name, in which types are looked for before others.
+    named_modules: Vec<u32>,
     structs: Structs,
     sources: Vec<Source>,
     headers: Option<&'t Headers>,
@@ -48,6 +51,8 @@ pub(crate) struct Catalog<'t> {
 pub(crate) enum Whose {
     /// The kernel's: found again on the target.
     Kernel,
+    /// That of a module of the kernel, by number: found again on the target.
+    Module(u32),
     /// That of included headers: fixed.
     Headers,
 }
@@ -55,7 +60,7 @@ pub(crate) enum Whose {
 impl Whose {
     fn origin(self) -> Origin {
         match self {
-            Self::Kernel => Origin::Kernel,
+            Self::Kernel | Self::Module(_) => Origin::Kernel,
             Self::Headers => Origin::Script,
         }
     }
@@ -72,6 +77,9 @@ enum Source {
     Tracepoint(Vec<(Bytes, Bytes)>),
     /// The arguments of the function that this attach point names.
     Arguments(Bytes),
+    /// The module of this number, whose structure is another one than the kernel's of the same name. Tools find
+    /// structures again by their names, so its fields cannot be had.
+    Differing(u32),
     /// Nothing is known but the name.
     Incomplete,
 }
@@ -100,10 +108,15 @@ pub(crate) enum Named {
 impl<'t> Catalog<'t> {
     /// The types of a target, with the script's definitions before them. The diagnostics say what is wrong
     /// with those.
-    pub fn new(target: &'t Target, headers: Option<&'t Headers>, items: &[CItem]) -> (Self, Vec<Diagnostic>) {
+    pub fn new(
+        (target, kernel): (&'t Target, &'t KernelTypes<'t>),
+        headers: Option<&'t Headers>,
+        items: &[CItem],
+    ) -> (Self, Vec<Diagnostic>) {
         let mut catalog = Self {
             target,
-            btf: OnceCell::new(),
+            kernel,
+            named_modules: Vec::new(),
             structs: Structs::default(),
             sources: Vec::new(),
             headers,
@@ -141,15 +154,28 @@ impl<'t> Catalog<'t> {
         self.structs
     }
 
+    /// Makes types of the modules that these names and patterns mean known before those of others.
+    pub fn prefer_modules(&mut self, names: &[&[u8]]) {
+        if !names.is_empty() {
+            self.named_modules =
+                self.kernel.modules_named(|module| names.iter().any(|name| matches(name, module)));
+        }
+    }
+
     /// The kernel's BTF, scanned when first needed; `None` when the target has none that can be used.
-    pub fn btf(&self) -> Option<&Btf<'t>> {
-        let target = self.target;
-        self.btf.get_or_init(|| Btf::scan(target.kernel_btf()?, None).ok()).as_ref()
+    pub fn btf(&self) -> Option<&'t Btf<'t>> {
+        self.kernel.kernel()
+    }
+
+    /// The types of the kernel and its modules.
+    pub fn kernel_types(&self) -> &'t KernelTypes<'t> {
+        self.kernel
     }
 
     fn types_of(&self, whose: Whose) -> Option<&Btf<'t>> {
         match whose {
             Whose::Kernel => self.btf(),
+            Whose::Module(number) => self.kernel.module(number),
             Whose::Headers => self.header_types.as_ref(),
         }
     }
@@ -161,7 +187,8 @@ impl<'t> Catalog<'t> {
             return Some(ty.clone());
         }
         let order = self.order(&format!("{} {name}", tag.keyword()));
-        order.into_iter().find_map(|whose| self.btf_tagged(whose, tag, name))
+        let found = order.into_iter().find_map(|whose| self.btf_tagged(whose, tag, name));
+        found.or_else(|| self.of_modules().into_iter().find_map(|whose| self.btf_tagged(whose, tag, name)))
     }
 
     /// A typedef's name, looked for in the same order.
@@ -169,7 +196,15 @@ impl<'t> Catalog<'t> {
         if let Some(ty) = self.script.typedefs.get(name) {
             return Some(ty.clone());
         }
-        self.order(name).into_iter().find_map(|whose| self.btf_typedef(whose, name))
+        let found = self.order(name).into_iter().find_map(|whose| self.btf_typedef(whose, name));
+        found.or_else(|| self.of_modules().into_iter().find_map(|whose| self.btf_typedef(whose, name)))
+    }
+
+    /// Where a type is looked for last: in the modules that attach points name, then in all others.
+    fn of_modules(&self) -> Vec<Whose> {
+        let mut numbers = self.named_modules.clone();
+        numbers.extend(self.kernel.modules_named(|_| true));
+        numbers.into_iter().map(Whose::Module).collect()
     }
 
     /// Where a type is looked for first.
@@ -220,7 +255,11 @@ impl<'t> Catalog<'t> {
         if !own {
             found.reverse();
         }
-        if let Some((id, value)) = found.into_iter().flatten().next() {
+        let of_modules = || {
+            let named = self.named_modules.clone().into_iter();
+            named.map(Whose::Module).find_map(|whose| self.btf_enumerator(whose, name))
+        };
+        if let Some((id, value)) = found.into_iter().flatten().next().or_else(of_modules) {
             return Some(Named::Enumerator(id, Bytes::from(name), value));
         }
         self.script.constants.get(name).map(|value| Named::Constant(*value))
@@ -235,7 +274,11 @@ impl<'t> Catalog<'t> {
         }
         match self.sources[id.0 as usize].clone() {
             Source::Btf(whose, ty) => self.add_btf_field(id, (whose, ty), name),
-            Source::Script(_) | Source::Tracepoint(_) | Source::Arguments(_) | Source::Incomplete => None,
+            Source::Script(_)
+            | Source::Tracepoint(_)
+            | Source::Arguments(_)
+            | Source::Differing(_)
+            | Source::Incomplete => None,
         }
     }
 
@@ -244,7 +287,7 @@ impl<'t> Catalog<'t> {
         match &self.sources[id.0 as usize] {
             Source::Btf(whose, ty) => self.btf_field_names(*whose, *ty),
             Source::Tracepoint(events) => self.tracepoint_field_names(events),
-            Source::Script(_) | Source::Arguments(_) | Source::Incomplete => {
+            Source::Script(_) | Source::Arguments(_) | Source::Differing(_) | Source::Incomplete => {
                 let fields = self.structs[id].fields.iter();
                 fields.map(|field| field.name.display().into_owned()).collect()
             }
@@ -253,7 +296,13 @@ impl<'t> Catalog<'t> {
 
     /// Whether the layout is known.
     pub fn is_complete(&self, id: StructId) -> bool {
-        !matches!(self.sources[id.0 as usize], Source::Incomplete)
+        !matches!(self.sources[id.0 as usize], Source::Incomplete | Source::Differing(_))
+    }
+
+    /// The module whose structure cannot be told from the kernel's of the same name.
+    pub fn differing_module(&self, id: StructId) -> Option<&Bytes> {
+        let Source::Differing(number) = self.sources[id.0 as usize] else { return None };
+        self.kernel.module_name(number)
     }
 
     /// `struct X`, for messages.
@@ -317,9 +366,10 @@ impl<'t> Catalog<'t> {
                     .as_ref()
                     .and_then(|types| u32::try_from(types.align(id)).ok())
                     .unwrap_or(8),
-                Source::Btf(Whose::Kernel, _)
+                Source::Btf(Whose::Kernel | Whose::Module(_), _)
                 | Source::Tracepoint(_)
                 | Source::Arguments(_)
+                | Source::Differing(_)
                 | Source::Incomplete => 8,
             },
             Type::Buf(_) | Type::Inet => 4,

@@ -21,12 +21,29 @@ pub(super) struct Machine {
     functions: RefCell<HashMap<Vec<u8>, Option<Vec<Bytes>>>>,
 }
 
+/// Where the kernel shows its types, and those of modules beside them.
+const BTF: &str = "/sys/kernel/btf";
+/// The kernel's own.
+const VMLINUX: &str = "vmlinux";
+
 /// Where tracefs is mounted, or appears inside debugfs.
 const TRACE_ROOTS: [&str; 2] = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
 
 impl Facts for Machine {
     fn kernel_btf(&self) -> Option<Vec<u8>> {
-        fs::read("/sys/kernel/btf/vmlinux").ok()
+        fs::read(Path::new(BTF).join(VMLINUX)).ok()
+    }
+
+    fn modules(&self) -> Vec<Bytes> {
+        let entries = fs::read_dir(BTF).into_iter().flatten().flatten();
+        let all = entries.map(|entry| Bytes::from(entry.file_name().into_vec()));
+        let mut names: Vec<Bytes> = all.filter(|name| name[..] != *VMLINUX.as_bytes()).collect();
+        names.sort();
+        names
+    }
+
+    fn module_btf(&self, name: &[u8]) -> Option<Vec<u8>> {
+        fs::read(Path::new(BTF).join(OsStr::from_bytes(name))).ok()
     }
 
     fn tracepoints(&self, category: &[u8], event: &[u8]) -> Vec<(Bytes, Bytes)> {

@@ -10,6 +10,7 @@ use super::{Facts, Functions, matches};
 #[derive(Clone, Debug, Default)]
 pub struct Fixture {
     kernel_btf: Option<Vec<u8>>,
+    modules: BTreeMap<Bytes, Vec<u8>>,
     formats: BTreeMap<(Bytes, Bytes), String>,
     functions: Functions,
     kernel_functions: Option<Vec<Bytes>>,
@@ -26,6 +27,13 @@ impl Fixture {
     #[must_use]
     pub fn with_kernel_btf(mut self, bytes: Vec<u8>) -> Self {
         self.kernel_btf = Some(bytes);
+        self
+    }
+
+    /// The machine with a module of the kernel that has these types, which continue the kernel's.
+    #[must_use]
+    pub fn with_module(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.modules.insert(name.into(), bytes);
         self
     }
 
@@ -54,6 +62,14 @@ impl Fixture {
 impl Facts for Fixture {
     fn kernel_btf(&self) -> Option<Vec<u8>> {
         self.kernel_btf.clone()
+    }
+
+    fn modules(&self) -> Vec<Bytes> {
+        self.modules.keys().cloned().collect()
+    }
+
+    fn module_btf(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.modules.get(&Bytes::from(name)).cloned()
     }
 
     fn tracepoints(&self, category: &[u8], event: &[u8]) -> Vec<(Bytes, Bytes)> {

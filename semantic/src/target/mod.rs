@@ -21,6 +21,12 @@ trait Facts {
     /// The kernel's BTF, `/sys/kernel/btf/vmlinux`.
     fn kernel_btf(&self) -> Option<Vec<u8>>;
 
+    /// The names of the modules that have BTF, sorted.
+    fn modules(&self) -> Vec<Bytes>;
+
+    /// The BTF of a module, which continues the kernel's.
+    fn module_btf(&self, name: &[u8]) -> Option<Vec<u8>>;
+
     /// Subsystem and name of all tracepoints that fit the patterns, sorted.
     fn tracepoints(&self, category: &[u8], event: &[u8]) -> Vec<(Bytes, Bytes)>;
 
@@ -42,6 +48,17 @@ pub struct Target {
     arch: Arch,
     facts: Box<dyn Facts>,
     kernel_btf: OnceCell<Option<Vec<u8>>>,
+    module_names: OnceCell<Vec<Bytes>>,
+    module_btf: OnceCell<Vec<OnceCell<Option<Vec<u8>>>>>,
+}
+
+/// The types of a kernel, where they are not those of the running one.
+#[derive(Clone, Debug, Default)]
+pub struct KernelBtf {
+    /// Those of the kernel itself.
+    pub kernel: Vec<u8>,
+    /// Those of its modules, by name; they continue the kernel's.
+    pub modules: BTreeMap<Bytes, Vec<u8>>,
 }
 
 impl Target {
@@ -53,8 +70,16 @@ impl Target {
 
     /// The machine this runs on, but with another kernel's BTF.
     #[must_use]
-    pub fn live_with_types(kernel_btf: Vec<u8>) -> Self {
-        Self { kernel_btf: OnceCell::from(Some(kernel_btf)), ..Self::live() }
+    pub fn live_with_types(types: KernelBtf) -> Self {
+        let (names, modules): (Vec<_>, Vec<_>) = types.modules.into_iter().unzip();
+        Self {
+            kernel_btf: OnceCell::from(Some(types.kernel)),
+            module_names: OnceCell::from(names),
+            module_btf: OnceCell::from(
+                modules.into_iter().map(|btf| OnceCell::from(Some(btf))).collect::<Vec<_>>(),
+            ),
+            ..Self::live()
+        }
     }
 
     /// A machine made of given facts.
@@ -64,7 +89,13 @@ impl Target {
     }
 
     fn new(arch: Arch, facts: impl Facts + 'static) -> Self {
-        Self { arch, facts: Box::new(facts), kernel_btf: OnceCell::new() }
+        Self {
+            arch,
+            facts: Box::new(facts),
+            kernel_btf: OnceCell::new(),
+            module_names: OnceCell::new(),
+            module_btf: OnceCell::new(),
+        }
     }
 
     /// Its processor.
@@ -82,6 +113,18 @@ impl Target {
     #[must_use]
     pub fn kernel_btf(&self) -> Option<&[u8]> {
         self.kernel_btf.get_or_init(|| self.facts.kernel_btf()).as_deref()
+    }
+
+    /// The names of the modules that have BTF, sorted.
+    pub(crate) fn modules(&self) -> &[Bytes] {
+        self.module_names.get_or_init(|| self.facts.modules())
+    }
+
+    /// The BTF of the module of this index; `None` when it cannot be read any more.
+    pub(crate) fn module_btf(&self, index: usize) -> Option<&[u8]> {
+        let name = self.modules().get(index)?;
+        let all = self.module_btf.get_or_init(|| vec![OnceCell::new(); self.modules().len()]);
+        all.get(index)?.get_or_init(|| self.facts.module_btf(name)).as_deref()
     }
 
     /// Subsystem and name of all tracepoints that fit the patterns, sorted.
