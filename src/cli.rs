@@ -158,6 +158,8 @@ pub enum Stage {
     Ast,
     /// Typed program
     Program,
+    /// LLVM IR
+    LlvmRaw,
     /// LLVM IR, optimised
     Llvm,
     /// Instructions of the eBPF object

@@ -57,7 +57,8 @@ fn default_output(script: Option<&Path>) -> PathBuf {
 pub fn stage_text(stage: Stage, program: &Program, compiled: Compiled) -> Result<String, Failure> {
     match stage {
         Stage::Ast | Stage::Program => Ok(program.to_string()),
-        Stage::Llvm => Ok(compiled.llvm_ir.unwrap_or_default()),
+        Stage::LlvmRaw => Ok(compiled.llvm_ir.unwrap_or_default().raw),
+        Stage::Llvm => Ok(compiled.llvm_ir.unwrap_or_default().optimised),
         Stage::Asm => Ok(compiled.assembly.unwrap_or_default()),
         Stage::Bpf => bpf::disassemble(&compiled.object).map_err(|error| Failure::Compile(error.to_string())),
         Stage::Metadata => serde_json::to_string_pretty(&compiled.metadata)

@@ -2,6 +2,7 @@
 //! command line alone.
 
 use std::env;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -84,6 +85,36 @@ pub fn with_settings(mut script: Script, settings: &[Setting], file: FileId) -> 
 /// The file cannot be read, or holds something else.
 pub fn kernel_types() -> Result<Option<KernelBtf>, Failure> {
     env::var_os("BPFTRACE_BTF").map(|path| kernel_types::read(Path::new(&path))).transpose()
+}
+
+/// The words of `BPFTRACE_COLOR`.
+const COLOR: &str = "BPFTRACE_COLOR";
+
+/// Whether messages are colored: on a terminal, unless `BPFTRACE_COLOR` says otherwise, or `NO_COLOR` is set
+/// (https://no-color.org).
+pub fn colored(is_terminal: bool) -> bool {
+    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    match env::var_os(COLOR).as_deref().and_then(OsStr::to_str) {
+        Some("always") => true,
+        Some("never") => false,
+        _ => is_terminal && !is_set("NO_COLOR"),
+    }
+}
+
+/// What is to be said of variables that change nothing.
+pub fn warnings() -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(value) = env::var_os(COLOR)
+        && !["auto", "always", "never"].iter().any(|known| value == *known)
+    {
+        found.push(format!("{COLOR}: `{}` is not auto, always or never; it counts as auto", value.display()));
+    }
+    if env::var_os("BPFTRACE_VMLINUX").is_some() {
+        found.push(
+            "BPFTRACE_VMLINUX has no effect: the kernel itself checks the offsets of kprobes".to_owned(),
+        );
+    }
+    found
 }
 
 /// The kernel's source tree that `BPFTRACE_KERNEL_SOURCE` and `BPFTRACE_KERNEL_BUILD` name.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
+use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,10 @@ use crate::failure::Failure;
 use crate::input;
 use crate::list::{self, Request};
 use crate::pipeline::{self, Checked, Input, Settings};
-use crate::{environment, output};
+use crate::{compiler_bench, environment, fmt, output};
+
+/// A feature of bpftrace that tools do without: two probes of one function stay two.
+const NEVER_USED: &str = "kprobe_session";
 
 /// Runs the subcommand. Returns only when nothing is run.
 pub fn run(arguments: &Exec) -> Result<(), Failure> {
@@ -27,8 +31,14 @@ pub fn run(arguments: &Exec) -> Result<(), Failure> {
     if arguments.info {
         return output::print(&describe::kernel(&[]));
     }
-    if arguments.check_helpers > 1 {
-        return Err(Failure::Usage("-k is given once: every helper is checked then".into()));
+    refuse(arguments)?;
+    if arguments.format_script || arguments.mode == Some(RunMode::Format) {
+        let path =
+            arguments.words.first().ok_or_else(|| Failure::Usage("--fmt: name the script's file".into()))?;
+        return fmt::to_output(Path::new(path), arguments.output.as_deref().map(Path::new));
+    }
+    if !arguments.no_warnings {
+        environment::warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
     }
     let features = without(&arguments.no_feature)?;
     let environment = environment::settings()?;
@@ -51,7 +61,11 @@ pub fn run(arguments: &Exec) -> Result<(), Failure> {
     if arguments.list {
         return list(arguments, &settings);
     }
-    let checked = pipeline::check(script(arguments)?, &settings)?;
+    let script = script(arguments)?;
+    if arguments.mode == Some(RunMode::CompilerBench) {
+        return compiler_bench::run(script, settings);
+    }
+    let checked = pipeline::check(script, &settings)?;
     show_stages(arguments, &checked, &settings)?;
     let compiled = checked.generate(&settings, None)?;
     if let Some(path) = &arguments.emit_elf {
@@ -70,6 +84,20 @@ pub fn run(arguments: &Exec) -> Result<(), Failure> {
     let words = words.map_err(|error| Failure::Usage(error.to_string()))?;
     let error = memory_file::execute(c"btaot", &tool, &words);
     Err(Failure::file("the compiled tool", "run", error))
+}
+
+/// Options that contradict each other, or that ask for what there is not.
+fn refuse(arguments: &Exec) -> Result<(), Failure> {
+    let problem = if arguments.check_helpers > 1 {
+        "-k is given once: every helper is checked then"
+    } else if arguments.check_helpers > 0 && arguments.no_warnings {
+        "-k and --no-warnings exclude each other: what -k finds are warnings"
+    } else if arguments.dwarf_pid.is_some() {
+        "--dwarf-pid is for dw_ustack(), which btaot does not have; ustack() walks frame pointers"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(problem.into()))
 }
 
 /// The script.
@@ -115,7 +143,7 @@ fn without(names: &[String]) -> Result<Vec<(KernelFeature, bool)>, Failure> {
         let unknown = || Failure::Usage(format!("--no-feature: there is no `{name}`; known are {}", known()));
         KernelFeature::by_name(name).map(|feature| (feature, false)).ok_or_else(unknown)
     };
-    names.iter().map(feature).collect()
+    names.iter().filter(|name| *name != NEVER_USED).map(feature).collect()
 }
 
 /// `-l`: the word is a pattern, or a file that holds a script.
@@ -127,7 +155,11 @@ fn list(arguments: &Exec, settings: &Settings<'_>) -> Result<(), Failure> {
             Some(text.to_string_lossy().parse().map_err(|_| bad())?)
         }
     };
-    let request = Request { verbose: arguments.verbose, pid, settings };
+    let traceable = arguments
+        .traceable_functions
+        .as_ref()
+        .map(|path| fs::read_to_string(path).map_err(|error| Failure::file(path, "read", error)));
+    let request = Request { verbose: arguments.verbose, pid, traceable: traceable.transpose()?, settings };
     let word = arguments.words.first();
     let is_script = |word: &OsString| word == input::STANDARD || Path::new(word).is_file();
     if arguments.expression.is_some() || word.is_some_and(is_script) {
@@ -141,7 +173,11 @@ fn list(arguments: &Exec, settings: &Settings<'_>) -> Result<(), Failure> {
 fn show_stages(arguments: &Exec, checked: &Checked, settings: &Settings<'_>) -> Result<(), Failure> {
     let text = |stage| stage_text(stage, &checked.program, checked.generate(settings, Some(stage))?);
     if let Some(path) = &arguments.emit_llvm {
-        output::write(path, text(Stage::Llvm)?.as_bytes(), 0o644)?;
+        for (ending, stage) in [("original", Stage::LlvmRaw), ("optimized", Stage::Llvm)] {
+            let mut file = path.clone().into_os_string();
+            file.push(format!(".{ending}.ll"));
+            output::write(Path::new(&file), text(stage)?.as_bytes(), 0o644)?;
+        }
     }
     let asked = |stage| arguments.debug.contains(&stage) || arguments.debug.contains(&DebugStage::All);
     if asked(DebugStage::Ast) {
@@ -149,6 +185,7 @@ fn show_stages(arguments: &Exec, checked: &Checked, settings: &Settings<'_>) -> 
     }
     let stages = [
         (DebugStage::Program, Stage::Program),
+        (DebugStage::Codegen, Stage::LlvmRaw),
         (DebugStage::CodegenOpt, Stage::Llvm),
         (DebugStage::Dis, Stage::Bpf),
         (DebugStage::Asm, Stage::Asm),
@@ -165,6 +202,8 @@ fn show_stages(arguments: &Exec, checked: &Checked, settings: &Settings<'_>) -> 
 /// The command line of the tool.
 fn tool_arguments(arguments: &Exec, parameters: Vec<OsString>) -> Vec<OsString> {
     let mut words = vec![own_name()];
+    let traceable = arguments.traceable_functions.clone().map(PathBuf::into_os_string);
+    let asked = |stage| arguments.debug.contains(&stage) || arguments.debug.contains(&DebugStage::All);
     let values = [
         ("-p", &arguments.pid),
         ("-c", &arguments.command),
@@ -172,13 +211,15 @@ fn tool_arguments(arguments: &Exec, parameters: Vec<OsString>) -> Vec<OsString> 
         ("-o", &arguments.output),
         ("-B", &arguments.buffering),
         ("--probe-filter", &arguments.probe_filter),
+        ("--traceable-functions", &traceable),
     ];
     for (option, value) in values {
         words.extend(value.iter().flat_map(|value| [option.into(), value.clone()]));
     }
     let switches = [
         ("-q", arguments.quiet),
-        ("-v", arguments.verbose),
+        ("-v", arguments.verbose || asked(DebugStage::Libbpf)),
+        ("--verifier-log", asked(DebugStage::Verifier)),
         ("--no-warnings", arguments.no_warnings),
         ("--dry-run", arguments.dry_run),
         ("--test", arguments.test || arguments.mode == Some(RunMode::Test)),

@@ -47,7 +47,8 @@ pub struct Exec {
     /// List the probes that match a pattern, or those of a script, or the types of `struct PATTERN`
     #[arg(short)]
     pub list: bool,
-    /// Print stages of the compilation to standard output: ast, program, codegen-opt, dis, asm, metadata, all
+    /// Print stages of the compilation to standard output, and what loading says to standard error; several are
+    /// separated by commas
     #[arg(short, value_name = "STAGE", value_delimiter = ',')]
     pub debug: Vec<DebugStage>,
     /// Allow functions and probes that change the traced system, such as system() and signal()
@@ -65,7 +66,7 @@ pub struct Exec {
     /// No effect: the kernel itself tells all processes that their static probes are traced
     #[arg(long)]
     pub usdt_file_activation: bool,
-    /// What is run: test or bench, the probes of that type; codegen: nothing, the script is only compiled
+    /// What is done instead of tracing
     #[arg(long, value_name = "MODE")]
     pub mode: Option<RunMode>,
     /// The same as --mode test
@@ -74,10 +75,16 @@ pub struct Exec {
     /// The same as --mode bench
     #[arg(long, conflicts_with_all = ["mode", "test"])]
     pub bench: bool,
+    /// The same as --mode format
+    #[arg(long = "fmt", conflicts_with_all = ["mode", "test", "bench"])]
+    pub format_script: bool,
+    /// The kernel functions that probes may have, as in available_filter_functions, instead of that list
+    #[arg(long, value_name = "FILE")]
+    pub traceable_functions: Option<PathBuf>,
     /// Do not show warnings
     #[arg(long)]
     pub no_warnings: bool,
-    /// Do without these kernel features
+    /// Do without these kernel features; kprobe_session, which btaot never uses, is accepted
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     pub no_feature: Vec<String>,
     /// Write the tool to this file instead of running it
@@ -86,12 +93,15 @@ pub struct Exec {
     /// Also write the eBPF object to this file
     #[arg(long, value_name = "FILE")]
     pub emit_elf: Option<PathBuf>,
-    /// Also write the LLVM IR to this file
+    /// Also write the LLVM IR to FILE.original.ll and FILE.optimized.ll
     #[arg(long, value_name = "FILE")]
     pub emit_llvm: Option<PathBuf>,
     /// No effect: LLVM IR is always verified
     #[arg(long, hide = true)]
     pub verify_llvm_ir: bool,
+    /// Refused: btaot does not unwind by DWARF
+    #[arg(long, value_name = "PID", hide = true)]
+    pub dwarf_pid: Option<OsString>,
     /// No effect: BTF is used where there is one
     #[arg(short, long = "btf", hide = true)]
     pub btf: bool,
@@ -112,23 +122,30 @@ pub struct Exec {
 /// What is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RunMode {
-    /// Tests.
+    /// The script's tests
     Test,
-    /// Benchmarks.
+    /// The script's benchmarks
     Bench,
-    /// Nothing.
+    /// Nothing: the script is only compiled
     Codegen,
+    /// How long compiling takes
+    CompilerBench,
+    /// The script is printed in the usual form, or written to the file of -o
+    Format,
 }
 
 /// What `-d` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DebugStage {
     /// Syntax tree
+    #[value(alias = "parse")]
     Ast,
     /// Typed program
+    #[value(alias = "types")]
     Program,
+    /// LLVM IR
+    Codegen,
     /// LLVM IR, optimised
-    #[value(alias = "codegen")]
     CodegenOpt,
     /// Instructions
     Dis,
@@ -136,6 +153,10 @@ pub enum DebugStage {
     Asm,
     /// Metadata table
     Metadata,
+    /// What -v says; btaot loads programs without libbpf
+    Libbpf,
+    /// What the kernel's verifier writes
+    Verifier,
     /// All of these
     All,
 }

@@ -5,6 +5,7 @@ mod c_code;
 mod check;
 mod cli;
 mod compile;
+mod compiler_bench;
 mod completions;
 mod ebpf;
 mod environment;

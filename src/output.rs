@@ -37,7 +37,12 @@ fn without_path(error: io::Error) -> io::Error {
 
 /// Prints to standard output; a closed pipe ends quietly.
 pub fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], for what need not be text.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::file("standard output", "write", error))
         }

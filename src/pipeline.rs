@@ -19,13 +19,14 @@ use btaot_semantic::target::KernelBtf;
 use btaot_semantic::{Options, Target};
 
 use crate::cli::{Includes, Stage};
-use crate::environment::{Setting, with_settings};
+use crate::environment::{self, Setting, with_settings};
 use crate::failure::Failure;
 use crate::files::Disk;
 use crate::parameters::with_parameters;
 use crate::{SHIM, c_code, headers, input};
 
 /// A script, before anything is known of it.
+#[derive(Clone)]
 pub struct Input {
     /// Its name in messages and in the tool.
     pub name: String,
@@ -152,7 +153,7 @@ impl Checked {
             features: settings.features,
             c_code: &c_code,
             check_helpers: settings.check_helpers,
-            llvm_ir: stage == Some(Stage::Llvm),
+            llvm_ir: matches!(stage, Some(Stage::Llvm | Stage::LlvmRaw)),
             assembly: stage == Some(Stage::Asm),
         };
         bpf::compile(&self.program, &options).map_err(|error| Failure::Compile(error.to_string()))
@@ -234,6 +235,6 @@ fn reject(sources: &Sources, errors: &[Diagnostic]) -> Failure {
 
 /// Prints diagnostics on standard error.
 pub fn report(sources: &Sources, diagnostics: &[Diagnostic]) {
-    let color = if io::stderr().is_terminal() { Color::Always } else { Color::Never };
+    let color = if environment::colored(io::stderr().is_terminal()) { Color::Always } else { Color::Never };
     eprint!("{}", render(diagnostics, sources, Format::Text(color)));
 }

@@ -8,6 +8,7 @@ mod machine;
 mod offsets;
 mod refusals;
 pub mod table;
+mod ways;
 
 use crate::support::directives::{self, Directives, Run};
 use crate::support::policy::{self, Need};
@@ -85,6 +86,8 @@ pub fn trials() -> Vec<Trial> {
         }
         let name = format!("kernels::{}::field_offsets_differ_from_here", kernel.name);
         trials.push(trial(name, &machine, offsets::check));
+        let name = format!("kernels::{}::ways_are_named", kernel.name);
+        trials.push(trial(name, &machine, move |reports| ways::check(&kernel, reports)));
     }
     trials
 }
@@ -143,6 +146,9 @@ impl Machine {
             contents.files.push(programs::program(&path.file_stem().unwrap_or_default().to_string_lossy())?);
         }
         contents.cases.push((offsets::CASE.to_owned(), offsets::command()?));
+        let ways = ways::tool()?;
+        contents.cases.push((ways::CASE.to_owned(), ways::command(&ways)));
+        contents.files.push(ways);
         contents.cases.push((SIGN_CASE.to_owned(), format!("dmesg | grep -o '{}'", self.kernel.sign)));
         for script in &self.scripts {
             // A script that does not compile fails its own test, not those beside it.

@@ -20,10 +20,14 @@ Options:
   --backend B   what runs the programs: kernel (default), or user: this process, without privileges
   -q            do not report that the probes are attached
   --no-warnings do not show warnings, the script's own neither
-  -v            report numbers and sizes of programs and maps
+  -v            report numbers and sizes of programs and maps, and how each is attached and kept on this kernel
   --dry-run     attach all probes, and end
   --probe-filter REGEX
                 attach only begin, end and probes whose names match the regular expression
+  --traceable-functions FILE
+                the kernel functions that probes may have, as in available_filter_functions
+  --verifier-log
+                show what the kernel's verifier writes about each program
   --usdt-file-activation
                 no effect: the kernel itself tells all processes that their static probes are traced
   -h, --help    print this help

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 use btaot_abi::features::{FEATURES, KernelFeature};
 
+use crate::sys::bpf::LogLevel;
 use crate::sys::machine::{release, version};
 use crate::sys::{bpf, is_errno, perf};
 
@@ -132,7 +133,8 @@ fn load(
         debug: None,
         function: None,
     };
-    bpf::program_load(&spec, log)
+    let level = if log.is_empty() { LogLevel::None } else { LogLevel::Path };
+    bpf::program_load(&spec, level, log)
 }
 
 /// The verifier complains about an unknown helper before it looks at arguments.
@@ -181,6 +183,6 @@ fn has_perf_link() -> bool {
         debug: None,
         function: None,
     };
-    let Ok(program) = bpf::program_load(&spec, &mut []) else { return false };
+    let Ok(program) = bpf::program_load(&spec, LogLevel::None, &mut []) else { return false };
     bpf::link_perf(program.as_fd(), event.as_fd(), 0).is_ok()
 }

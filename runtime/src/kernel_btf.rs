@@ -163,6 +163,11 @@ impl Contents {
     }
 }
 
+/// Whether this kernel lets its types be mapped; they are copied otherwise.
+pub fn is_mapped() -> bool {
+    matches!(Contents::read(Path::new(VMLINUX)), Ok(Contents::Mapped(_)))
+}
+
 impl Deref for Contents {
     type Target = [u8];
 

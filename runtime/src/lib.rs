@@ -21,6 +21,8 @@ pub mod session;
 mod store;
 pub mod symbols;
 pub mod tracefs;
+mod verbose;
+mod verifier;
 mod wait;
 
 #[allow(unsafe_code, reason = "the one audited module that talks to the kernel")]

@@ -7,15 +7,17 @@ use aya_obj::Object;
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
 use btaot_abi::features::KernelFeature;
-use btaot_abi::metadata::{Location, Metadata, Need, Program, ProgramKind};
+use btaot_abi::metadata::{Metadata, Need, Program, ProgramKind};
 use thiserror::Error;
 
 use crate::features::has_helper;
 use crate::object::{ATOMIC_POISON, Image, replace_map};
 use crate::resolve::Probe;
-use crate::sys::bpf::{self, DebugInfo, FunctionType, ProgramSpec};
+use crate::sys::bpf::{self, DebugInfo, FunctionType, LogLevel, ProgramSpec};
+use crate::sys::is_errno;
 use crate::sys::machine::{release, version};
 use crate::sys::map::Map;
+use crate::verifier::{self, Refusal};
 
 /// A call that is put in place of an instruction that cannot be relocated, as the verifier's log names it.
 const POISON: &str = "unknown#195896080";
@@ -66,19 +68,8 @@ pub enum LoadError {
         of_pattern: bool,
     },
     /// The verifier rejects it, or it uses what this kernel lacks.
-    #[error("{script}:{line}: the kernel ({release}) refuses the program of this line: {error}{}", tail(log))]
-    Refused {
-        /// The script.
-        script: String,
-        /// The line of the script that the verifier stopped at, or that the program starts at.
-        line: u32,
-        /// The kernel's release.
-        release: String,
-        /// The system call's error.
-        error: io::Error,
-        /// What the verifier wrote.
-        log: Vec<String>,
-    },
+    #[error("{0}")]
+    Refused(Box<Refusal>),
 }
 
 /// Something of the script that this kernel cannot run.
@@ -95,12 +86,6 @@ pub struct Unmet {
     means: String,
     since: (u32, u32),
     here: (u32, u32),
-}
-
-/// The last lines of the log, where the reason stands.
-fn tail(log: &[String]) -> String {
-    let last = &log[log.len().saturating_sub(10)..];
-    last.iter().map(|line| format!("\n    {line}")).collect()
 }
 
 /// Loads the object's own BTF, which tools and the verifier's log show. Old kernels do not know all kinds
@@ -138,6 +123,10 @@ pub struct Loader<'a> {
     pub metadata: &'a Metadata,
     /// The object's BTF.
     pub btf: Option<BorrowedFd<'a>>,
+    /// The text of the script, if the tool carries it.
+    pub source: Option<&'a [u8]>,
+    /// Show what the verifier writes about each program on standard error.
+    pub show_log: bool,
     /// What instructions name where a short program's own map of the whole one is to be.
     pub rest: Option<RawFd>,
 }
@@ -185,7 +174,11 @@ impl Loader<'_> {
             debug,
             function,
         };
-        bpf::program_load(&spec, &mut []).map_err(|error| self.explain(program, image, &spec, error))
+        if self.show_log {
+            show_log(&spec);
+        }
+        bpf::program_load(&spec, LogLevel::None, &mut [])
+            .map_err(|error| self.explain(program, image, &spec, error))
     }
 
     /// The kernel refuses a program for the sake of its place.
@@ -208,8 +201,6 @@ impl Loader<'_> {
         spec: &ProgramSpec<'_>,
         error: io::Error,
     ) -> LoadError {
-        /// Enough for the longest logs of level 1.
-        const LOG_SIZE: usize = 1 << 22;
         if error.raw_os_error() == Some(libc::EPERM) {
             return LoadError::Permission;
         }
@@ -217,13 +208,10 @@ impl Loader<'_> {
         if !unmet.is_empty() {
             return LoadError::Needs(unmet);
         }
-        let mut log = vec![0; LOG_SIZE];
-        let _ = bpf::program_load(spec, &mut log);
-        let len = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
-        let text = String::from_utf8_lossy(&log[..len]);
-        let log: Vec<String> = text.lines().filter(|line| !is_statistics(line)).map(str::to_owned).collect();
+        let log = verifier::log_lines(&refusal_log(spec));
         let script = self.metadata.script.display().into_owned();
-        let line = script_line(&log, image, program.location);
+        let place = verifier::place(&log, image, program.location);
+        let line = place.line;
         let release = release();
         if log.iter().any(|line| line.contains(&format!("unknown#{ATOMIC_POISON}"))) {
             let row = KernelFeature::Atomics.row();
@@ -235,7 +223,13 @@ impl Loader<'_> {
         if log.iter().any(|line| line.contains(POISON)) {
             return LoadError::Lacks { script, line, release };
         }
-        LoadError::Refused { script, line, release, error, log }
+        let text = self.source_line(line);
+        LoadError::Refused(Box::new(Refusal { script, place, text, release, error, log }))
+    }
+
+    fn source_line(&self, line: u32) -> Option<String> {
+        let line = self.source?.split(|&byte| byte == b'\n').nth(line.checked_sub(1)? as usize)?;
+        Some(String::from_utf8_lossy(line).into_owned())
     }
 }
 
@@ -267,23 +261,39 @@ impl Loader<'_> {
     }
 }
 
-fn is_statistics(line: &str) -> bool {
-    line.starts_with("processed ")
-        || line.starts_with("verification time ")
-        || line.starts_with("stack depth ")
+/// Bytes for a log: enough for the longest path but for programs that are too large.
+const LOG_SIZE: usize = 1 << 22;
+
+/// The verifier's log of a refused program, as far as there is room.
+fn refusal_log(spec: &ProgramSpec<'_>) -> Vec<u8> {
+    let mut log = vec![0; LOG_SIZE];
+    let result = bpf::program_load(spec, LogLevel::Path, &mut log);
+    log.truncate(length(&log));
+    // Kernels before 6.4 keep the start of a log that is too long. Its end has the reason, which stands alone in a log
+    // without the path.
+    if result.is_err_and(|error| is_errno(&error, libc::ENOSPC)) && version(&release()) < (6, 4) {
+        let mut reason = vec![0; 4096];
+        let _ = bpf::program_load(spec, LogLevel::Statistics, &mut reason);
+        log.truncate(log.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1));
+        log.extend(&reason[..length(&reason)]);
+    }
+    log
 }
 
-/// The line of the script that belongs to the last instruction in the log.
-fn script_line(log: &[String], image: &Image, start: Location) -> u32 {
-    let last = log.iter().rev().find_map(|line| instruction(line)).unwrap_or(0);
-    let covers = image.line_numbers.iter().rev().find(|(first, line)| *first <= last && *line != 0);
-    covers.map_or(start.line, |(_, line)| *line)
+/// Shows what the verifier writes about a program, whether it is accepted or not.
+fn show_log(spec: &ProgramSpec<'_>) {
+    let mut log = vec![0; LOG_SIZE];
+    let verdict = match bpf::program_load(spec, LogLevel::All, &mut log) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    eprintln!("verifier log of `{}` ({verdict}):", spec.name);
+    eprint!("{}", String::from_utf8_lossy(&log[..length(&log)]));
 }
 
-/// The number of the instruction that a line of the log shows: `12: (85) call bpf_map_lookup_elem#1`.
-pub fn instruction(line: &str) -> Option<u32> {
-    let (number, rest) = line.split_once(": ")?;
-    rest.starts_with('(').then(|| number.parse().ok())?
+/// Bytes of a text that ends with NUL.
+fn length(text: &[u8]) -> usize {
+    text.iter().position(|&byte| byte == 0).unwrap_or(text.len())
 }
 
 /// A loaded program.
@@ -301,23 +311,5 @@ impl Loaded {
     /// The program in the kernel.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use btaot_abi::metadata::Location;
-
-    use super::script_line;
-    use crate::object::Image;
-
-    #[test]
-    fn the_log_leads_to_the_script() {
-        let image = Image { line_numbers: vec![(0, 3), (4, 5), (6, 0), (9, 8)], ..Image::default() };
-        let start = Location { line: 1, column: 1, end_column: 2 };
-        let log = ["0: (b7) r1 = 0", "; comment", "7: (85) call unknown#999", "invalid func unknown#999"];
-        let log = log.map(str::to_owned);
-        assert_eq!(script_line(&log, &image, start), 5);
-        assert_eq!(script_line(&[], &image, start), 3);
     }
 }

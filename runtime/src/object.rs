@@ -11,6 +11,8 @@ use btaot_abi::metadata::Program;
 use btaot_btf::{Btf, MiniBtf};
 use thiserror::Error;
 
+use crate::verifier::Place;
+
 /// The number that stands for an atomic instruction that the kernel does not know.
 pub const ATOMIC_POISON: i32 = 195_896_081;
 
@@ -130,8 +132,8 @@ pub struct Image {
     pub functions: (Vec<u8>, u32),
     /// `struct bpf_line_info` records and the size of one.
     pub lines: (Vec<u8>, u32),
-    /// For each line record: first instruction and line in the script.
-    pub line_numbers: Vec<(u32, u32)>,
+    /// For each line record: first instruction and place in the script.
+    pub line_numbers: Vec<(u32, Place)>,
     /// The whole program, when this is a short form of it that jumps there.
     pub rest: Option<Box<Image>>,
 }
@@ -237,13 +239,15 @@ fn image_of(object: &Object, symbol: &str) -> Result<Image, ObjectError> {
     // Those of functions in C count the lines of another file.
     let script = records.first().map(|info| info.file_name_off);
     let lines = records.iter().filter(|info| Some(info.file_name_off) == script);
+    // `BPF_LINE_INFO_LINE_NUM` and `BPF_LINE_INFO_LINE_COL` of include/uapi/linux/bpf.h.
+    let place = |bits: u32| Place { line: bits >> 10, column: bits & 0x3ff };
     Ok(Image {
         instructions: function.instructions.clone(),
         license: entry.license.clone(),
         name: symbol.to_owned(),
         functions: (function.func_info.func_info_bytes(), function.func_info_rec_size as u32),
         lines: (function.line_info.line_info_bytes(), function.line_info_rec_size as u32),
-        line_numbers: lines.map(|info| (info.insn_off, info.line_col >> 10)).collect(),
+        line_numbers: lines.map(|info| (info.insn_off, place(info.line_col))).collect(),
         rest: None,
     })
 }

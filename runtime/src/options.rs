@@ -84,6 +84,10 @@ pub struct Options {
     pub probe_filter: Option<ProbeFilter>,
     /// `-v`: say more.
     pub verbose: bool,
+    /// `--verifier-log`: show what the verifier writes about each program.
+    pub verifier_log: bool,
+    /// `--traceable-functions`: the file with the only kernel functions that probes may have.
+    pub traceable: Option<PathBuf>,
     /// `-B`: when output is handed to the kernel.
     pub buffering: Buffering,
     /// Named options of the script, with the value behind `=`.

@@ -17,6 +17,7 @@ use btaot_abi::metadata::{
 use btaot_btf::MiniBtf;
 use thiserror::Error;
 
+use crate::attach::way::{self, Link};
 use crate::attach::{AttachError, Attacher, Job};
 use crate::bundle::Script;
 use crate::command::{Command, CommandError};
@@ -33,7 +34,7 @@ use crate::store::Store;
 use crate::sys::bpf;
 use crate::sys::machine::{self, page_size};
 use crate::sys::process::{Child, ProcessHandle};
-use crate::user;
+use crate::{user, verbose};
 use btaot_abi::code::Slot;
 
 /// Bytes of the ring when the script does not say: room for some ten thousand events, and the head-room of
@@ -64,6 +65,14 @@ pub enum StartError {
     NoProcess {
         /// The process id.
         pid: u32,
+        /// Why.
+        error: io::Error,
+    },
+    /// The list of functions cannot be read.
+    #[error("--traceable-functions {}: {error}", path.display())]
+    Traceable {
+        /// The file.
+        path: PathBuf,
         /// Why.
         error: io::Error,
     },
@@ -127,6 +136,7 @@ impl StartError {
             | Self::FilteredOut
             | Self::Missing(_)
             | Self::NoProcess { .. }
+            | Self::Traceable { .. }
             | Self::Command(_)
             | Self::Constant(_)
             | Self::KernelProbe { .. }
@@ -148,6 +158,8 @@ impl StartError {
 #[derive(Debug)]
 pub struct Session<'m> {
     metadata: &'m Metadata,
+    /// The text of the script, if the tool carries it.
+    source: Option<&'m [u8]>,
     /// All probes by number.
     pub probes: Vec<Probe>,
     /// The maps.
@@ -157,9 +169,11 @@ pub struct Session<'m> {
     /// How many matches of patterns the kernel does not let programs trace.
     unattachable: usize,
     /// Keep the programs attached.
-    links: Vec<OwnedFd>,
+    links: Vec<Link>,
     /// The programs of the user back end.
     native: Option<user::Code>,
+    /// Show the verifier's logs.
+    verifier_log: bool,
     btf: Option<OwnedFd>,
     features: Features,
     online: Vec<u32>,
@@ -221,12 +235,14 @@ impl<'m> Session<'m> {
         };
         let mut session = Self {
             metadata,
+            source: script.source,
             probes,
             maps: Rc::new(maps),
             jobs: Vec::new(),
             unattachable: 0,
             links: Vec::new(),
             native: None,
+            verifier_log: options.verifier_log,
             btf,
             features,
             online,
@@ -236,7 +252,11 @@ impl<'m> Session<'m> {
             warnings,
         };
         match options.backend {
-            Backend::Kernel => session.load_programs(script.object, object)?,
+            Backend::Kernel => session.load_programs(script.object, object).inspect_err(|error| {
+                if let (true, StartError::Load(LoadError::Refused(refusal))) = (options.verbose, error) {
+                    refusal.log.iter().for_each(|line| eprintln!("{line}"));
+                }
+            })?,
             Backend::User => session.open_native(script.native, object, options.mode)?,
         }
         Ok(session)
@@ -306,14 +326,13 @@ impl<'m> Session<'m> {
             let operands = self.maps.operands(&variant.operands(self.metadata))?;
             maps.extend(operands.as_ref().and_then(Operands::relocation_target));
             object::link(&mut object, &maps)?;
-            let private_frames = machine::version(&machine::release()) >= (6, 13);
             for copy in variant.copies {
                 let program = copy.program;
                 let mut image = object::image(&object, &self.metadata.programs[program])?;
                 if image.has_new_atomics() && !self.features.has(KernelFeature::Atomics) {
                     image = image.without_new_atomics();
                 }
-                if private_frames && copy.probes.iter().any(|&probe| self.is_in_user_code(probe)) {
+                if has_private_frames() && copy.probes.iter().any(|&probe| self.is_in_user_code(probe)) {
                     image = image.on_the_kernel_stack();
                 }
                 match self.attacher().load(copy, image) {
@@ -372,6 +391,8 @@ impl<'m> Session<'m> {
             loader: Loader {
                 metadata: self.metadata,
                 btf: self.btf.as_ref().map(AsFd::as_fd),
+                source: self.source,
+                show_log: self.verifier_log,
                 rest: self.maps.descriptor(REST_MAP),
             },
         }
@@ -500,7 +521,7 @@ impl<'m> Session<'m> {
         self.jobs.iter().find(|job| job.probes.contains(&probe)).map(|job| job.loaded.fd())
     }
 
-    /// Numbers and sizes of the loaded programs, for `-v`.
+    /// Numbers and sizes of the loaded programs, how each is attached, and what else this kernel decided, for `-v`.
     pub fn describe_programs(&self) -> Vec<String> {
         if let Some(native) = &self.native {
             return vec![format!("{} bytes of native code in this process", native.size())];
@@ -511,7 +532,15 @@ impl<'m> Session<'m> {
             let instructions = info.translated_bytes / 8;
             Some(format!("program {} `{name}`: {instructions} instructions, BTF {}", info.id, info.btf_id))
         };
-        self.jobs.iter().filter_map(line).collect()
+        let attached = |job: &Job| way::describe(job, self.metadata, &self.probes, &self.features);
+        let programs = self.jobs.iter().flat_map(|job| [line(job), Some(attached(job))]).flatten();
+        let mut lines: Vec<String> = programs.collect();
+        let in_user_code = |job: &Job| job.probes.iter().any(|&probe| self.is_in_user_code(probe));
+        if has_private_frames() && self.jobs.iter().any(in_user_code) {
+            lines.push("frames: programs in user code keep theirs on the kernel's stack".to_owned());
+        }
+        lines.extend(verbose::choices(self.metadata, &self.features));
+        lines
     }
 }
 
@@ -558,7 +587,11 @@ fn resolve(
     program: Option<PathBuf>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Probe>, StartError> {
-    let mut resolved = Resolver::new(options.pid, program).resolve(metadata, options.mode, options.backend);
+    let traceable = options.traceable.as_ref().map(|path| {
+        std::fs::read_to_string(path).map_err(|error| StartError::Traceable { path: path.clone(), error })
+    });
+    let mut resolver = Resolver::new(options.pid, program).limited_to(traceable.transpose()?);
+    let mut resolved = resolver.resolve(metadata, options.mode, options.backend);
     if let Some(filter) = &options.probe_filter {
         let is_own = |probe: &Probe| matches!(probe.place, Place::Begin | Place::End);
         resolved.probes.retain(|probe| is_own(probe) || filter.admits(&probe.name));
@@ -620,6 +653,11 @@ fn modules(metadata: &Metadata, probes: &[Probe]) -> Vec<String> {
         _ => None,
     });
     modules.chain(found).collect::<HashSet<_>>().into_iter().collect()
+}
+
+/// Whether the kernel puts frames of larger programs into memory of the CPU.
+fn has_private_frames() -> bool {
+    machine::version(&machine::release()) >= (6, 13)
 }
 
 /// Of several programs at one place, the kernel runs that which was attached last first, except at

@@ -272,9 +272,14 @@ fn refusals_name_the_place_and_the_cause() {
     let line = |text: &str| include_str!("layouts.bpf.c").lines().position(|line| line.contains(text));
     let line = |text| line(text).expect("it is there") + 1;
     let error = refusal(&object, program("wild", Identity::Unused, vec![("BEGIN", Target::Begin)]));
-    let expected = format!("test.bt:{}: the kernel (", line("context[1000]"));
-    assert!(error.to_string().starts_with(&expected), "{error}");
-    assert!(error.to_string().contains("invalid"), "{error}");
+    let message = error.to_string();
+    let place = format!("test.bt:{}:", line("context[1000]"));
+    let reason = ": Permission denied (os error 13)\n    the verifier says: invalid bpf_context access off=8000 size=8\n";
+    let (start, rest) = message.split_once(" refuses the program of this line").expect("the sentence");
+    assert!(
+        start.starts_with(&place) && start.contains(": the kernel (") && rest.starts_with(reason),
+        "{message}"
+    );
     assert_eq!(error.exit_code(), 255);
     let error = refusal(&object, program("lacks", Identity::Unused, vec![("BEGIN", Target::Begin)]));
     let expected = format!("test.bt:{}: the kernel (", line("&current()->no_such_field"));

@@ -97,6 +97,11 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
                 let value = words.next().ok_or_else(|| ArgsError::NoValue("--probe-filter".into()))?;
                 options.probe_filter = Some(probe_filter(&value)?);
             }
+            b"--verifier-log" => options.verifier_log = true,
+            b"--traceable-functions" => {
+                let value = words.next().ok_or_else(|| ArgsError::NoValue("--traceable-functions".into()))?;
+                options.traceable = Some(value.into());
+            }
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {
                 short(&mut options, *letter, rest, &mut words)?;

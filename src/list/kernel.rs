@@ -122,7 +122,7 @@ fn events<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
 
 /// The functions that can be traced, with their modules. Those with typed arguments are known to the kernel's BTF, too.
 fn functions(request: &Request<'_>, kind: ProbeKind) -> Result<BTreeMap<String, String>, Failure> {
-    let mut found = traceable();
+    let mut found = traceable(request.traceable.as_deref());
     if matches!(kind, ProbeKind::Fentry | ProbeKind::Fexit) {
         let types = Types::read(request)?;
         let typed: BTreeSet<&str> = types.kernel().names(Kind::Func);
@@ -134,8 +134,9 @@ fn functions(request: &Request<'_>, kind: ProbeKind) -> Result<BTreeMap<String, 
 
 /// From the list that ftrace keeps; without one, from the symbols. Lines are `function [module]` and
 /// `address type function [module]`.
-fn traceable() -> BTreeMap<String, String> {
-    let listed = Tracefs::locate().ok().and_then(|tracefs| tracefs.functions());
+fn traceable(given: Option<&str>) -> BTreeMap<String, String> {
+    let listed =
+        given.map(str::to_owned).or_else(|| Tracefs::locate().ok().and_then(|tracefs| tracefs.functions()));
     let (text, skip) = match listed {
         Some(text) => (text, 0),
         None => (fs::read_to_string("/proc/kallsyms").unwrap_or_default(), 2),

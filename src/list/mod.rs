@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub verbose: bool,
     /// The process whose files count.
     pub pid: Option<u32>,
+    /// The functions of the kernel that can be traced, if not the kernel is asked.
+    pub traceable: Option<String>,
     /// How scripts are compiled.
     pub settings: &'a Settings<'a>,
 }
@@ -41,7 +43,8 @@ pub fn run(arguments: &List) -> Result<(), Failure> {
         warnings: false,
         ..Settings::new(Options { allow_unsafe: true, one_process: false }, &includes)
     };
-    let request = Request { verbose: arguments.verbose, pid: arguments.pid, settings: &settings };
+    let request =
+        Request { verbose: arguments.verbose, pid: arguments.pid, traceable: None, settings: &settings };
     of_pattern(arguments.pattern.as_deref().unwrap_or("*"), &request)
 }
 
@@ -114,7 +117,7 @@ fn warn_of_files(pattern: &str) {
 fn resolved(input: Input, request: &Request<'_>) -> Result<Vec<String>, Failure> {
     let checked = pipeline::check(input, request.settings)?;
     let compiled = checked.generate(request.settings, None)?;
-    let mut resolver = Resolver::new(request.pid, None);
+    let mut resolver = Resolver::new(request.pid, None).limited_to(request.traceable.clone());
     let mut names = Vec::new();
     let mut found_any = false;
     for mode in [Mode::Trace, Mode::Test, Mode::Bench] {

@@ -51,7 +51,7 @@ pub struct Options<'a> {
     pub c_code: &'a [CCode<'a>],
     /// Programs report reads that fail and keys that are missing, not only what fails for want of room.
     pub check_helpers: bool,
-    /// Also give the optimised LLVM assembly.
+    /// Also give the LLVM assembly.
     pub llvm_ir: bool,
     /// Also give the eBPF assembly.
     pub assembly: bool,
@@ -79,10 +79,19 @@ pub struct Compiled {
     pub object: Vec<u8>,
     /// What the runtime must know besides.
     pub metadata: Metadata,
-    /// LLVM assembly after optimisation, when asked for.
-    pub llvm_ir: Option<String>,
+    /// LLVM assembly, when asked for.
+    pub llvm_ir: Option<LlvmIr>,
     /// eBPF assembly, when asked for.
     pub assembly: Option<String>,
+}
+
+/// LLVM assembly of a module.
+#[derive(Clone, Debug, Default)]
+pub struct LlvmIr {
+    /// As it was made.
+    pub raw: String,
+    /// After optimisation.
+    pub optimised: String,
 }
 
 /// How the 512 bytes of stack are divided, most generous first. LLVM spills registers into what is
@@ -139,6 +148,8 @@ fn compile_with(program: &Program, options: &Options, division: Division) -> Res
     metadata::define_maps(&mut unit)?;
     unit.finish();
     debug.finish();
+    let text = || if options.llvm_ir { module.print_to_string().to_string() } else { String::new() };
+    let raw = text();
     session.optimise(&module, &machine).map_err(CodegenError::Llvm)?;
     let object = session.emit(&module, &machine, false).map_err(CodegenError::Llvm)?;
     let assembly = if options.assembly {
@@ -150,7 +161,7 @@ fn compile_with(program: &Program, options: &Options, division: Division) -> Res
     Ok(Compiled {
         object: strip::strip(&object)?,
         metadata: metadata::build(unit)?,
-        llvm_ir: options.llvm_ir.then(|| module.print_to_string().to_string()),
+        llvm_ir: options.llvm_ir.then(|| LlvmIr { raw, optimised: text() }),
         assembly,
     })
 }

@@ -4,6 +4,7 @@
 mod perf_event;
 mod tracing;
 mod user;
+pub mod way;
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::CStr;
@@ -25,6 +26,7 @@ use crate::symbols::kernel::addresses;
 use crate::sys::machine::{release, version};
 use crate::sys::perf::{self, Event, Scope};
 use crate::sys::{bpf, is_errno};
+use way::{Link, Tally, Way};
 
 /// Why a probe is not attached.
 #[derive(Debug, Error)]
@@ -85,6 +87,8 @@ pub struct Job {
     pub operands: Vec<u64>,
     /// The loaded program.
     pub loaded: Loaded,
+    /// What keeps it attached.
+    pub attached: Tally,
 }
 
 /// What attaching depends on.
@@ -115,7 +119,14 @@ impl<'a> Attacher<'a> {
         let Copy { program, probes, operands } = copy;
         let definition = &self.metadata.programs[program];
         if let Some(loaded) = tracing::load(self, definition, &image, &probes) {
-            return loaded.map(|loaded| Job { program, image, probes, operands, loaded });
+            return loaded.map(|loaded| Job {
+                program,
+                image,
+                probes,
+                operands,
+                loaded,
+                attached: Tally::default(),
+            });
         }
         let attach = self.preferred(&probes);
         let loaded = match self.loader.load(definition, &image, attach, None) {
@@ -124,7 +135,7 @@ impl<'a> Attacher<'a> {
             Err(_) if attach.is_some() => self.loader.load(definition, &image, None, None)?,
             Err(error) => return Err(error),
         };
-        Ok(Job { program, image, probes, operands, loaded })
+        Ok(Job { program, image, probes, operands, loaded, attached: Tally::default() })
     }
 
     fn preferred(&self, probes: &[u32]) -> Option<aya_obj::generated::bpf_attach_type> {
@@ -153,7 +164,14 @@ impl<'a> Attacher<'a> {
     ///
     /// # Errors
     /// One for each probe that has a fault of its own (the others are attached), or just the first that all have.
-    pub fn attach(&self, job: &mut Job, links: &mut Vec<OwnedFd>) -> Vec<AttachError> {
+    pub fn attach(&self, job: &mut Job, links: &mut Vec<Link>) -> Vec<AttachError> {
+        let before = links.len();
+        let errors = self.attach_all(job, links);
+        job.attached = Tally::of(&links[before..]);
+        errors
+    }
+
+    fn attach_all(&self, job: &mut Job, links: &mut Vec<Link>) -> Vec<AttachError> {
         let points: Vec<Point<'_>> = self.points(&job.probes).collect();
         let multi = match job.loaded.attach {
             Some(BPF_TRACE_UPROBE_MULTI) => user::multi(self, &job.loaded, &job.operands, &points),
@@ -183,12 +201,7 @@ impl<'a> Attacher<'a> {
         errors
     }
 
-    fn attach_one(
-        &self,
-        program: &Program,
-        job: &Job,
-        point: &Point<'_>,
-    ) -> Result<Vec<OwnedFd>, AttachError> {
+    fn attach_one(&self, program: &Program, job: &Job, point: &Point<'_>) -> Result<Vec<Link>, AttachError> {
         let loaded = &job.loaded;
         match &point.probe.place {
             // The tool itself runs these.
@@ -217,7 +230,8 @@ impl<'a> Attacher<'a> {
             Place::RawTracepoint { event, .. } => self.raw_tracepoint(program, loaded, point, event),
             Place::Function(_) => {
                 let link = bpf::link_tracing(loaded.fd());
-                Ok(vec![link.map_err(|error| self.explain(point, error))?])
+                let link = link.map_err(|error| self.explain(point, error))?;
+                Ok(vec![Link::new(Way::Trampoline, link)])
             }
             Place::Tracepoint { format } => {
                 let scope = self.one_cpu();
@@ -249,12 +263,12 @@ impl<'a> Attacher<'a> {
         loaded: &Loaded,
         point: &Point<'_>,
         event: &CStr,
-    ) -> Result<Vec<OwnedFd>, AttachError> {
+    ) -> Result<Vec<Link>, AttachError> {
         let has_cookie =
             program.identity == Identity::Cookie && self.features.has(KernelFeature::RawTracepointCookie);
         let cookie = if has_cookie { point.probe.identity.into() } else { 0 };
         match bpf::link_raw_tracepoint(loaded.fd(), event, cookie) {
-            Ok(link) => Ok(vec![link]),
+            Ok(link) => Ok(vec![Link::new(Way::RawTracepoint, link)]),
             Err(error) if is_errno(&error, libc::ENOENT) => {
                 Err(self.missing(point.probe, Reason::NoTracepoint))
             }
@@ -292,7 +306,7 @@ impl<'a> Attacher<'a> {
         point: &Point<'_>,
         event: &Event<'_>,
         scope: Scope,
-    ) -> Result<Vec<OwnedFd>, AttachError> {
+    ) -> Result<Vec<Link>, AttachError> {
         let event = perf::open(event, scope).map_err(|error| self.explain(point, error))?;
         self.attach_to(program, loaded, point, event).map(|link| vec![link])
     }
@@ -304,7 +318,7 @@ impl<'a> Attacher<'a> {
         loaded: &Loaded,
         point: &Point<'_>,
         event: OwnedFd,
-    ) -> Result<OwnedFd, AttachError> {
+    ) -> Result<Link, AttachError> {
         // Where kernels have no cookies, a program that would ask for one has a copy for each probe.
         let needs_cookie =
             program.identity == Identity::Cookie && self.features.has(KernelFeature::AttachCookie);
@@ -312,12 +326,12 @@ impl<'a> Attacher<'a> {
         match bpf::link_perf(loaded.fd(), event.as_fd(), cookie) {
             Ok(link) => {
                 perf::enable(event.as_fd()).map_err(|error| self.explain(point, error))?;
-                Ok(link)
+                Ok(Link::new(Way::PerfLink, link))
             }
             Err(_) if !needs_cookie => {
                 let set = perf::set_program(event.as_fd(), loaded.fd());
                 set.map_err(|error| self.explain(point, error))?;
-                Ok(event)
+                Ok(Link::new(Way::PerfRequest, event))
             }
             Err(error) => Err(self.explain(point, error)),
         }
@@ -390,7 +404,7 @@ fn is_plain_function(place: &KernelPlace) -> bool {
 }
 
 /// One link for all functions that are traced at the entry, one for those at the return.
-fn kprobe_multi(loaded: &Loaded, points: &[Point<'_>]) -> io::Result<Vec<OwnedFd>> {
+fn kprobe_multi(loaded: &Loaded, points: &[Point<'_>]) -> io::Result<Vec<Link>> {
     let mut groups: BTreeMap<bool, (Vec<&CStr>, Vec<u64>)> = BTreeMap::new();
     for point in points {
         let Place::Kprobe(place) = &point.probe.place else { continue };
@@ -400,7 +414,8 @@ fn kprobe_multi(loaded: &Loaded, points: &[Point<'_>]) -> io::Result<Vec<OwnedFd
     }
     let mut links = Vec::with_capacity(groups.len());
     for (ret, (functions, cookies)) in groups {
-        links.push(bpf::link_kprobe_multi(loaded.fd(), &functions, &cookies, ret)?);
+        let link = bpf::link_kprobe_multi(loaded.fd(), &functions, &cookies, ret)?;
+        links.push(Link::new(Way::KprobeMulti, link));
     }
     Ok(links)
 }

@@ -1,10 +1,10 @@
 //! Sampled events, one for each CPU or for each thread of a process.
 
 use std::fs;
-use std::os::fd::OwnedFd;
 
 use btaot_abi::metadata::{Program, SampleRate};
 
+use super::way::Link;
 use super::{AttachError, Attacher, Point};
 use crate::load::Loaded;
 use crate::sys::perf::{self, Event, Scope};
@@ -24,7 +24,7 @@ pub fn on_cpus(
     loaded: &Loaded,
     point: &Point<'_>,
     event: Event<'_>,
-) -> Result<Vec<OwnedFd>, AttachError> {
+) -> Result<Vec<Link>, AttachError> {
     let scopes = match attacher.pid {
         Some(pid) => threads(pid).into_iter().map(|tid| Scope { pid: Some(tid), cpu: None }).collect(),
         None => attacher.online.iter().map(|&cpu| Scope { pid: None, cpu: Some(cpu) }).collect::<Vec<_>>(),

@@ -38,7 +38,9 @@ fn load_for(
     let function_type = FunctionType { id: function.id, owner: types.as_ref().map(AsFd::as_fd) };
     let loaded = loader.load(program, image, Some(attach_type(function)), Some(function_type));
     let mut loaded = loaded.map_err(|error| match error {
-        LoadError::Refused { error, ref log, .. } if !was_verified(log) => loader.not_for_place(probe, error),
+        LoadError::Refused(refusal) if !was_verified(&refusal.log) => {
+            loader.not_for_place(probe, refusal.error)
+        }
         // Privileges suffice for other programs: these are against the kernel's policy.
         LoadError::Permission if may_ask() => {
             loader.not_for_place(probe, std::io::ErrorKind::PermissionDenied.into())
@@ -60,5 +62,5 @@ fn module_types(module: &str) -> std::io::Result<OwnedFd> {
 
 /// Whether the verifier came to look at instructions. It looks at the function before.
 fn was_verified(log: &[String]) -> bool {
-    log.iter().any(|line| crate::load::instruction(line).is_some())
+    log.iter().any(|line| crate::verifier::instruction(line).is_some())
 }

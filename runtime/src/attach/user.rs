@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::OwnedFd;
 
+use super::way::{Link, Way};
 use super::{Attacher, Point};
 use crate::load::Loaded;
 use crate::resolve::{Place, Probe, UserPlace};
@@ -42,7 +42,7 @@ pub fn multi(
     loaded: &Loaded,
     operands: &[u64],
     points: &[Point<'_>],
-) -> io::Result<Vec<OwnedFd>> {
+) -> io::Result<Vec<Link>> {
     let mut groups: BTreeMap<(&CStr, bool), Group> = BTreeMap::new();
     for point in points {
         for place in places(point.probe, operands) {
@@ -58,7 +58,7 @@ pub fn multi(
         let counted = semaphores.iter().any(|semaphore| *semaphore != 0);
         let semaphores = if counted { &semaphores[..] } else { &[] };
         let multi = UprobeMulti { path, offsets: &offsets, cookies: &cookies, semaphores, ret, pid };
-        links.push(bpf::link_uprobe_multi(loaded.fd(), &multi)?);
+        links.push(Link::new(Way::UprobeMulti, bpf::link_uprobe_multi(loaded.fd(), &multi)?));
     }
     Ok(links)
 }

@@ -9,17 +9,18 @@ use btaot_abi::pattern;
 
 use super::{Found, KernelPlace, Place, Reason, check_layout, function, provider};
 use crate::kernel_btf;
-use crate::tracefs::{Tracefs, TracefsError};
+use crate::tracefs::Tracefs;
 
 /// What the kernel itself counts as, where modules are named.
 const VMLINUX: &[u8] = b"vmlinux";
 
 /// Finds all places that a kprobe or kretprobe means. Whether an exact name exists is left to the kernel:
-/// reading the list of its functions takes longer than everything else together.
-pub fn functions<'t>(
+/// reading the list of its functions takes longer than everything else together. `listed` gives that list, where it
+/// may be read.
+pub fn functions(
     kprobe: &Kprobe,
     name: &Bytes,
-    tracefs: impl FnOnce() -> Result<&'t Tracefs, TracefsError>,
+    listed: impl FnOnce() -> Option<String>,
 ) -> Result<Vec<Found>, Reason> {
     let place = |function: Option<Vec<u8>>, offset| {
         let function = function.map(CString::new).transpose().map_err(|_| Reason::Nul)?;
@@ -37,8 +38,7 @@ pub fn functions<'t>(
         // Only user code has these.
         Wanted::Demangled(_) | Wanted::Line { .. } => Err(Reason::NoKernelFunction),
         Wanted::Symbol { name: pattern, .. } => {
-            let listed = tracefs().ok().and_then(Tracefs::functions);
-            let matching = match listed {
+            let matching = match listed() {
                 Some(text) => from_filter_functions(&text, kprobe.module.as_ref(), pattern),
                 None => from_kallsyms(kprobe.module.as_ref(), pattern),
             };

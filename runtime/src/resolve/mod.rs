@@ -20,8 +20,8 @@ use std::sync::Arc;
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
 use btaot_abi::metadata::{
-    Access, AttachPoint, Location, Metadata, MissingProbes, OwnSignal, Program, ProgramKind, SampleRate,
-    Target, TracepointArgs,
+    self, Access, AttachPoint, Location, Metadata, MissingProbes, OwnSignal, Program, ProgramKind,
+    SampleRate, Target, TracepointArgs, has_wildcard,
 };
 use thiserror::Error;
 
@@ -244,6 +244,9 @@ pub enum Reason {
     /// No kernel function matches.
     #[error("no traceable kernel function matches")]
     NoKernelFunction,
+    /// The user's list lacks the function.
+    #[error("the list of --traceable-functions does not have this function")]
+    NotListed,
     /// No such function in the kernel's types.
     #[error("this kernel's types (BTF) have no such function; `btaot list` shows those that can be traced")]
     NoTypedFunction,
@@ -336,13 +339,26 @@ pub struct Resolver {
     tracefs: Option<Tracefs>,
     binaries: binary::Cache,
     paths: paths::Paths,
+    /// The only kernel functions that may be traced, if the user says so.
+    traceable: Option<String>,
 }
 
 impl Resolver {
     /// `pid` is the process whose files count, when it sees others than we do; `program` that of a process that is yet
     /// to start.
     pub fn new(pid: Option<u32>, program: Option<PathBuf>) -> Self {
-        Self { tracefs: None, binaries: binary::Cache::default(), paths: paths::Paths::new(pid, program) }
+        Self {
+            tracefs: None,
+            binaries: binary::Cache::default(),
+            paths: paths::Paths::new(pid, program),
+            traceable: None,
+        }
+    }
+
+    /// Limits probes of kernel functions to those of a list, which has the form of `available_filter_functions`.
+    pub fn limited_to(mut self, traceable: Option<String>) -> Self {
+        self.traceable = traceable;
+        self
     }
 
     /// Finds the places of all attach points, but for tests and benchmarks that are not asked for, and for what the
@@ -355,7 +371,10 @@ impl Resolver {
         for (id, program) in metadata.programs() {
             for point in program.attach.iter().filter(wanted) {
                 let found = match &point.target {
-                    Target::Fentry(_) => functions.next().unwrap_or(Err(Reason::NoTypedFunction)),
+                    Target::Fentry(fentry) => {
+                        let found = functions.next().unwrap_or(Err(Reason::NoTypedFunction));
+                        self.check_listed(&fentry.function).and(found)
+                    }
                     _ => self.point(program, point),
                 };
                 match found {
@@ -403,7 +422,7 @@ impl Resolver {
         if points.is_empty() {
             return Vec::new();
         }
-        function::functions(&points, || self.tracefs().ok().and_then(Tracefs::functions))
+        function::functions(&points, || self.listed())
     }
 
     fn point(&mut self, program: &Program, point: &AttachPoint) -> Result<Vec<Found>, Reason> {
@@ -431,12 +450,32 @@ impl Resolver {
             Target::Usdt(usdt) => {
                 usdt::places(&mut self.binaries, &self.paths, usdt, program.operands.as_ref())
             }
-            Target::Kprobe(kprobe) => kernel::functions(kprobe, &point.name, || self.tracefs()),
+            Target::Kprobe(kprobe) => {
+                if let metadata::Place::Symbol { name, .. } = &kprobe.place {
+                    self.check_listed(name)?;
+                }
+                kernel::functions(kprobe, &point.name, || self.listed())
+            }
             Target::Tracepoint { category, event } => {
                 let tracefs = self.tracefs()?;
                 kernel::tracepoints(tracefs, category, event, program.tracepoint.as_ref())
             }
         }
+    }
+
+    /// The kernel functions that can be traced, one a line, as the user or the kernel lists them.
+    fn listed(&mut self) -> Option<String> {
+        match &self.traceable {
+            Some(listed) => Some(listed.clone()),
+            None => self.tracefs().ok().and_then(Tracefs::functions),
+        }
+    }
+
+    /// What the kernel can trace it says when a program is attached; a user's list counts before.
+    fn check_listed(&self, function: &[u8]) -> Result<(), Reason> {
+        let Some(listed) = &self.traceable else { return Ok(()) };
+        let is_it = |line: &str| line.split_whitespace().next().map(str::as_bytes) == Some(function);
+        if has_wildcard(function) || listed.lines().any(is_it) { Ok(()) } else { Err(Reason::NotListed) }
     }
 
     fn tracefs(&mut self) -> Result<&Tracefs, TracefsError> {

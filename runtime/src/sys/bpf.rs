@@ -80,8 +80,22 @@ pub struct DebugInfo<'a> {
     pub line_size: u32,
 }
 
-/// Loads a program. The verifier writes into `log`, as far as there is room, when that is not empty.
-pub fn program_load(spec: &ProgramSpec<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
+/// What the verifier writes into a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LogLevel {
+    /// Nothing.
+    None = 0,
+    /// The path to the refused instruction, and the reason.
+    Path = 1,
+    /// The reason, and what was spent.
+    Statistics = 4,
+    /// All of these.
+    All = 5,
+}
+
+/// Loads a program. The verifier writes into `log`, as far as there is room.
+pub fn program_load(spec: &ProgramSpec<'_>, level: LogLevel, log: &mut [u8]) -> io::Result<OwnedFd> {
     let mut attr = empty();
     // SAFETY: of the union, only this member is used.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
@@ -104,8 +118,8 @@ pub fn program_load(spec: &ProgramSpec<'_>, log: &mut [u8]) -> io::Result<OwnedF
         load.line_info_rec_size = debug.line_size;
         load.line_info_cnt = count(debug.lines, debug.line_size);
     }
-    if !log.is_empty() {
-        load.log_level = 1;
+    if level != LogLevel::None {
+        load.log_level = level as u32;
         load.log_size = log.len() as u32;
         load.log_buf = log.as_mut_ptr().addr() as u64;
     }
