@@ -5,6 +5,7 @@ mod c_code;
 mod check;
 mod cli;
 mod exec;
+mod exec_options;
 mod headers;
 mod input;
 mod list;
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
     [
         cli::trials(),
         exec::trials(),
+        exec_options::trials(),
         list::trials(),
         check::trials(),
         headers::trials(),

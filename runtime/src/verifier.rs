@@ -75,7 +75,7 @@ impl Refusal {
     fn remedy(&self) -> Option<&'static str> {
         let reason = self.reason();
         let says = |words: &&str| reason.iter().any(|line| line.contains(*words));
-        let known = REMEDIES.iter().find(|(words, _)| words.iter().any(|word| says(word)));
+        let known = REMEDIES.iter().find(|(words, _)| words.iter().any(says));
         // Without room for the log, the number of the error alone tells of a program that is too large.
         let by_error = || (self.error.raw_os_error() == Some(libc::E2BIG)).then_some(REMEDIES[0].1);
         known.map(|(_, remedy)| *remedy).or_else(by_error)

@@ -293,11 +293,9 @@ fn stages_are_shown_and_written(folder: &Path) -> Checked {
             return Err(format!("{stage}: {shown}").into());
         }
     }
-    output(folder, &["--emit-elf", "x.o", "--emit-llvm", "x.ll", "-e", script])?;
-    let object = std::fs::read(folder.join("x.o"))?;
-    let module = std::fs::read_to_string(folder.join("x.ll"))?;
-    if !object.starts_with(b"\x7fELF") || !module.contains("define ") {
-        return Err("not an object and a module".into());
+    output(folder, &["--emit-elf", "x.o", "-e", script])?;
+    if !std::fs::read(folder.join("x.o"))?.starts_with(b"\x7fELF") {
+        return Err("not an object".into());
     }
     Ok(())
 }
