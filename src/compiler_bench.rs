@@ -12,26 +12,29 @@ const RUNS: u32 = 10;
 
 /// Measures, and prints a line for each stage.
 pub fn run(input: Input, settings: Settings<'_>) -> Result<(), Failure> {
-    let mut checked = pipeline::check(input.clone(), &settings)?;
+    pipeline::check(input.clone(), &settings)?;
     // What there is to say of the script has been said.
     let settings = Settings { warnings: false, ..settings };
+    let (checking, checked) = shortest(|| pipeline::check(input.clone(), &settings))?;
+    let (generating, compiled) = shortest(|| checked.generate(&settings, None))?;
+    let (making, _) = shortest(|| checked.tool(&compiled))?;
     let mut text = String::from("stage            time\n");
-    let mut line = |stage: &str, time: Duration| {
+    for (stage, time) in [("check", checking), ("generate", generating), ("native", making)] {
         let _ = writeln!(text, "{stage:<9} {:>8} us", time.as_micros());
-    };
-    line("check", shortest(|| Ok(checked = pipeline::check(input.clone(), &settings)?))?);
-    let mut compiled = checked.generate(&settings, None)?;
-    line("generate", shortest(|| Ok(compiled = checked.generate(&settings, None)?))?);
-    line("native", shortest(|| checked.tool(&compiled).map(drop))?);
+    }
     output::print(&text)
 }
 
-fn shortest(mut work: impl FnMut() -> Result<(), Failure>) -> Result<Duration, Failure> {
-    let mut best = Duration::MAX;
-    for _ in 0..RUNS {
+/// The shortest time of some work, and what it last gave.
+fn shortest<T>(work: impl Fn() -> Result<T, Failure>) -> Result<(Duration, T), Failure> {
+    let timed = || {
         let start = Instant::now();
-        work()?;
-        best = best.min(start.elapsed());
+        work().map(|result| (start.elapsed(), result))
+    };
+    let mut best = timed()?;
+    for _ in 1..RUNS {
+        let (time, result) = timed()?;
+        best = (best.0.min(time), result);
     }
     Ok(best)
 }

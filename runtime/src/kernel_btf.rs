@@ -262,7 +262,12 @@ fn check_layout(kernel: &Btf<'_>, check: &LayoutCheck, script: &impl Display) ->
     if found == u64::from(check.size) {
         return Ok(());
     }
-    Err(KernelBtfError::Size { place: place_of(check, script), field: path_of(check), found, expected: check.size })
+    Err(KernelBtfError::Size {
+        place: place_of(check, script),
+        field: path_of(check),
+        found,
+        expected: check.size,
+    })
 }
 
 fn no_field(check: &LayoutCheck, script: &impl Display) -> KernelBtfError {

@@ -42,7 +42,7 @@ fn with(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Resu
 
 fn scripts_are_formatted(folder: &Path) -> Checked {
     std::fs::write(folder.join("a.bt"), "begin{print( 1 );}")?;
-    let usual = "begin {\n  print(1);\n}\n";
+    let usual = "begin { print(1); }\n";
     for arguments in [&["--fmt", "a.bt"][..], &["--mode", "format", "a.bt"]] {
         text::expect_equal("printed", usual, &exec(folder, arguments)?.expect_code(0)?.stdout)?;
     }
