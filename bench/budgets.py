@@ -224,7 +224,7 @@ def cost(rounds, name, calls):
 
 
 def measure_events(table, options, folder):
-    compiler = os.path.abspath(options.btaot) + " {} -o {tool}"
+    compiler = os.path.abspath(options.btaot) + " --no-warnings {} -o {tool}"
     clang = "clang-19 -O2 -target bpf -mcpu=v3 -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu"
     by_hand = "%s/ref/compile.sh {} {tool} %s" % (HERE, clang)
     ours, hand = [], []

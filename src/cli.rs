@@ -115,6 +115,9 @@ pub struct Compile {
     /// and a file for each module, such as a copy of /sys/kernel/btf
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
+    /// Do not show warnings
+    #[arg(long)]
+    pub no_warnings: bool,
     /// Headers of `#include`
     #[command(flatten)]
     pub includes: Includes,

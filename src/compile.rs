@@ -26,6 +26,7 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let settings = Settings {
         features: &arguments.features,
         check_helpers: arguments.check_helpers,
+        warnings: !arguments.no_warnings,
         kernel_types: arguments.btf.as_deref().map(kernel_types::read).transpose()?,
         ..Settings::new(
             Options { allow_unsafe: arguments.allow_unsafe, one_process: false },

@@ -22,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         ("bad_script_leaves_the_old_tool_alone", &[], bad_script_leaves_the_old_tool_alone),
         ("unwritable_output_is_one_clear_line", &[], unwritable_output_is_one_clear_line),
         ("absent_probe_target_is_a_note", &[], absent_probe_target_is_a_note),
+        ("warnings_can_be_silenced", &[], warnings_can_be_silenced),
         ("features_can_be_fixed", &[], features_can_be_fixed),
         ("unsafe_is_a_choice_when_compiling", &[], unsafe_is_a_choice_when_compiling),
         ("program_text_is_bytes", &[], program_text_is_bytes),
@@ -172,6 +173,19 @@ fn absent_probe_target_is_a_note(folder: &Path) -> Checked {
         expect_words(&finished.stderr, &[name])?;
         std::fs::remove_file(folder.join("tool"))?;
     }
+    Ok(())
+}
+
+fn warnings_can_be_silenced(folder: &Path) -> Checked {
+    let said = |options: &[&str]| {
+        let finished =
+            process::run(btaot().current_dir(folder).args(options).args(["-e", "begin { 1 + 2; }"]))?;
+        finished.expect_code(0).map(|finished| finished.stderr)
+    };
+    if !said(&[])?.contains("warning") {
+        return Err("a value that is not used is no warning".into());
+    }
+    text::expect_equal("standard error", "", &said(&["--no-warnings"])?)?;
     Ok(())
 }
 
