@@ -1,5 +1,6 @@
 //! The life of a tool: start, run, end.
 
+mod iterators;
 mod trials;
 
 use std::fs::File;
@@ -51,6 +52,16 @@ pub enum RunError {
         /// Why.
         error: io::Error,
     },
+    /// An iterator gets no file.
+    #[error("cannot pin the iterator to {path}: {error}{hint}")]
+    Pin {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
     /// The system refused something during the run.
     #[error("{what}: {error}")]
     System {
@@ -66,7 +77,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Start(error) => error.exit_code(),
-            Self::OutputFile { .. } | Self::Render(_) => 1,
+            Self::OutputFile { .. } | Self::Pin { .. } | Self::Render(_) => 1,
             Self::System { .. } => 255,
         }
     }
@@ -114,8 +125,7 @@ pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     run.start(options)?;
     let mut passed = true;
     match options.mode {
-        Mode::Trace if run.session.is_over() => {}
-        Mode::Trace => run.until_end()?,
+        Mode::Trace => run.trace()?,
         Mode::Test => passed = run.tests()?,
         Mode::Bench => run.benchmarks()?,
     }
@@ -237,6 +247,14 @@ impl Run<'_> {
         eprintln!("{} us of CPU time until all probes were attached", machine::cpu_time());
     }
 
+    /// Reads iterators, then shows events, if there can be any, until something ends the run.
+    fn trace(&mut self) -> Result<(), RunError> {
+        match self.visit()? {
+            ControlFlow::Continue(()) if !self.session.is_over() => self.until_end(),
+            _ => Ok(()),
+        }
+    }
+
     /// Shows events until something ends the run.
     fn until_end(&mut self) -> Result<(), RunError> {
         let mut found = self.drain()?;
@@ -247,25 +265,33 @@ impl Run<'_> {
                 BATCH => self.waiter.pause(Duration::ZERO),
                 _ => self.waiter.pause(GATHER),
             };
-            for wake in wakes.map_err(system("waiting for events"))? {
-                match wake {
-                    Wake::Ring => {}
-                    Wake::Interval(probe) => {
-                        self.session.run(probe).map_err(system("running an interval program"))?;
-                    }
-                    Wake::OwnSignal(signal) => {
-                        let wanted =
-                            |place: &Place| matches!(place, Place::SelfSignal(own) if *own == signal);
-                        self.session.run_all(wanted).map_err(system("running a program for a signal"))?;
-                    }
-                    Wake::Signal | Wake::ProcessEnded => return Ok(()),
-                }
+            let wakes = wakes.map_err(system("waiting for events"))?;
+            if self.serve(wakes)?.is_break() {
+                return Ok(());
             }
             self.look_at_process();
             found = self.drain()?;
             self.report_losses()?;
         }
         Ok(())
+    }
+
+    /// Runs the programs that the tool itself runs. Breaks when something ends the run.
+    fn serve(&mut self, wakes: Vec<Wake>) -> Result<ControlFlow<()>, RunError> {
+        for wake in wakes {
+            match wake {
+                Wake::Ring => {}
+                Wake::Interval(probe) => {
+                    self.session.run(probe).map_err(system("running an interval program"))?;
+                }
+                Wake::OwnSignal(signal) => {
+                    let wanted = |place: &Place| matches!(place, Place::SelfSignal(own) if *own == signal);
+                    self.session.run_all(wanted).map_err(system("running a program for a signal"))?;
+                }
+                Wake::Signal | Wake::ProcessEnded => return Ok(ControlFlow::Break(())),
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Shows what is in the ring, at most a batch. Returns the number of records.

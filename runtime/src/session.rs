@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -154,6 +155,15 @@ impl StartError {
     }
 }
 
+/// An iterator that is attached and was not read yet.
+#[derive(Debug)]
+pub struct AttachedIterator {
+    /// Its link.
+    pub link: Link,
+    /// The file that it is pinned to, instead of being read.
+    pub pin: Option<CString>,
+}
+
 /// A loaded script.
 #[derive(Debug)]
 pub struct Session<'m> {
@@ -170,6 +180,8 @@ pub struct Session<'m> {
     unattachable: usize,
     /// Keep the programs attached.
     links: Vec<Link>,
+    /// The iterators, in source order, once they are attached.
+    pub iterators: Vec<AttachedIterator>,
     /// The programs of the user back end.
     native: Option<user::Code>,
     /// Show the verifier's logs.
@@ -241,6 +253,7 @@ impl<'m> Session<'m> {
             jobs: Vec::new(),
             unattachable: 0,
             links: Vec::new(),
+            iterators: Vec::new(),
             native: None,
             verifier_log: options.verifier_log,
             btf,
@@ -409,17 +422,31 @@ impl<'m> Session<'m> {
         let (in_order, reversed): (Vec<usize>, Vec<usize>) =
             (0..jobs.len()).partition(|&job| runs_in_order(&self.metadata.programs[jobs[job].program]));
         let attacher = self.attacher();
+        let mut iterators = Vec::new();
         for job in in_order.into_iter().chain(reversed.into_iter().rev()) {
+            let before = links.len();
             errors.extend(attacher.attach(&mut jobs[job], &mut links));
+            if let Some(Place::Iterator(place)) = self.place_of(&jobs[job]) {
+                let pin = place.pin.clone();
+                iterators.extend(links.drain(before..).map(|link| (job, AttachedIterator { link, pin })));
+            }
         }
+        iterators.sort_by_key(|(job, _)| *job);
         let left = self.probes.len() - self.unattachable - errors.len();
         // What was kept for other ways of attaching is no longer needed.
         jobs.iter_mut().for_each(|job| job.image = Image::default());
         self.jobs = jobs;
         self.links = links;
+        self.iterators = iterators.into_iter().map(|(_, iterator)| iterator).collect();
         self.btf = None;
         self.judge_attach_errors(errors, left)?;
         Ok(left)
+    }
+
+    /// Where the first probe of a job is.
+    fn place_of(&self, job: &Job) -> Option<&Place> {
+        let number = *job.probes.first()? as usize;
+        self.probes.get(number).map(|probe| &probe.place)
     }
 
     fn judge_attach_errors(&mut self, errors: Vec<AttachError>, left: usize) -> Result<(), StartError> {
@@ -455,10 +482,10 @@ impl<'m> Session<'m> {
         child.release().map_err(|error| command.error(error).into())
     }
 
-    /// Whether nothing can happen any more once the probes are attached: all of them ran already, or run at the end. A
-    /// command that was started is waited for.
+    /// Whether nothing can happen any more once the probes are attached and iterators read: all of them ran already, or
+    /// run at the end. A command that was started is waited for.
     pub fn is_over(&self) -> bool {
-        let waits = |probe: &Probe| !matches!(probe.place, Place::Begin | Place::End);
+        let waits = |probe: &Probe| !matches!(probe.place, Place::Begin | Place::End | Place::Iterator(_));
         self.child.is_none() && !self.probes.iter().any(waits)
     }
 

@@ -81,8 +81,8 @@ fn analyze_folded(
 ) -> Result<Analysis, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let settings = config::read(script.config.as_ref(), &mut diagnostics);
-    let (clauses, findings) = probes::clauses(script, sources, options);
-    diagnostics.extend(findings.diagnostics);
+    let (clauses, problems) = probes::clauses(script, sources, options);
+    diagnostics.extend(problems);
     let kernel = KernelTypes::new(target);
     let (mut catalog, problems) = Catalog::new((target, &kernel), headers, &script.c_items);
     catalog.prefer_modules(&probes::modules(&clauses));
@@ -105,11 +105,7 @@ fn analyze_folded(
         positional: outcome.positional,
         options: outcome.options,
     };
-    Ok(Analysis {
-        program,
-        warnings: diagnostics,
-        later: [settings.later, findings.later, outcome.later].concat(),
-    })
+    Ok(Analysis { program, warnings: diagnostics, later: [settings.later, outcome.later].concat() })
 }
 
 /// The file name of the script.

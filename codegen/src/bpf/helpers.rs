@@ -58,6 +58,10 @@ pub enum Helper {
     GetNsCurrentPidTgid,
     /// Boot clock, ns.
     KtimeGetBootNs,
+    /// Writes formatted text to what the reader of an iterator gets.
+    SeqPrintf,
+    /// Writes bytes to what the reader of an iterator gets.
+    SeqWrite,
     /// Copies a record into a ring buffer.
     RingbufOutput,
     /// Opens a record of a ring buffer.
@@ -123,6 +127,8 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::Jiffies64, "jiffies64", 118, (5, 6)),
     row(Helper::GetNsCurrentPidTgid, "get_ns_current_pid_tgid", 120, (5, 7)),
     row(Helper::KtimeGetBootNs, "ktime_get_boot_ns", 125, (5, 7)),
+    row(Helper::SeqPrintf, "seq_printf", 126, (5, 7)),
+    row(Helper::SeqWrite, "seq_write", 127, (5, 7)),
     row(Helper::RingbufOutput, "ringbuf_output", 130, (5, 8)),
     row(Helper::RingbufReserve, "ringbuf_reserve", 131, (5, 8)),
     row(Helper::RingbufSubmit, "ringbuf_submit", 132, (5, 8)),

@@ -25,7 +25,7 @@ use crate::resolve::{KernelPlace, Missing, Place, Probe, Reason};
 use crate::symbols::kernel::addresses;
 use crate::sys::machine::{release, version};
 use crate::sys::perf::{self, Event, Scope};
-use crate::sys::{bpf, is_errno};
+use crate::sys::{bpf, is_errno, iterator};
 use way::{Link, Tally, Way};
 
 /// Why a probe is not attached.
@@ -233,6 +233,11 @@ impl<'a> Attacher<'a> {
                 let link = link.map_err(|error| self.explain(point, error))?;
                 Ok(vec![Link::new(Way::Trampoline, link)])
             }
+            Place::Iterator(_) => {
+                let link = iterator::link(loaded.fd());
+                let link = link.map_err(|error| self.explain(point, error))?;
+                Ok(vec![Link::new(Way::Iterator, link)])
+            }
             Place::Tracepoint { format } => {
                 let scope = self.one_cpu();
                 self.attach_event(program, loaded, point, &Event::Tracepoint(format.id), scope)
@@ -362,6 +367,9 @@ impl<'a> Attacher<'a> {
                 "; run the tool with sudo, or lower /proc/sys/kernel/perf_event_paranoid"
             }
             Some(libc::EINVAL) if is_kernel => "; the kernel does not allow probes at this place",
+            Some(libc::EINVAL) if matches!(probe.place, Place::Iterator(_)) => {
+                "; this iterator must be told what to visit, which scripts cannot do"
+            }
             Some(libc::EMFILE | libc::ENFILE) => "; too many open files: raise `ulimit -n`",
             Some(libc::ESRCH) => "; the process has ended",
             _ => "",

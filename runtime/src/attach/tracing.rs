@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use aya_obj::generated::bpf_attach_type::{self, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT};
+use aya_obj::generated::bpf_attach_type::{self, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT, BPF_TRACE_ITER};
 use btaot_abi::metadata::Program;
 
 use super::Attacher;
@@ -21,7 +21,13 @@ pub fn load(
 ) -> Option<Result<Loaded, LoadError>> {
     let probe = attacher.probes.get(*probes.first()? as usize)?;
     match &probe.place {
-        Place::Function(function) => Some(load_for(attacher, program, image, (probe, function))),
+        Place::Function(function) => {
+            let attach = if function.ret { BPF_TRACE_FEXIT } else { BPF_TRACE_FENTRY };
+            Some(load_for(attacher, program, image, (probe, function, attach)))
+        }
+        Place::Iterator(iterator) => {
+            Some(load_for(attacher, program, image, (probe, &iterator.function, BPF_TRACE_ITER)))
+        }
         _ => None,
     }
 }
@@ -30,13 +36,13 @@ fn load_for(
     attacher: &Attacher<'_>,
     program: &Program,
     image: &Image,
-    (probe, function): (&Probe, &TracedFunction),
+    (probe, function, attach): (&Probe, &TracedFunction, bpf_attach_type),
 ) -> Result<Loaded, LoadError> {
     let loader = &attacher.loader;
     let types = function.module.as_deref().map(module_types);
     let types = types.transpose().map_err(|error| loader.not_for_place(probe, error))?;
     let function_type = FunctionType { id: function.id, owner: types.as_ref().map(AsFd::as_fd) };
-    let loaded = loader.load(program, image, Some(attach_type(function)), Some(function_type));
+    let loaded = loader.load(program, image, Some(attach), Some(function_type));
     let mut loaded = loaded.map_err(|error| match error {
         LoadError::Refused(refusal) if !was_verified(&refusal.log) => {
             loader.not_for_place(probe, refusal.error)
@@ -50,10 +56,6 @@ fn load_for(
     // The link of such a program says nothing of its type any more.
     loaded.attach = None;
     Ok(loaded)
-}
-
-fn attach_type(function: &TracedFunction) -> bpf_attach_type {
-    if function.ret { BPF_TRACE_FEXIT } else { BPF_TRACE_FENTRY }
 }
 
 fn module_types(module: &str) -> std::io::Result<OwnedFd> {

@@ -1,7 +1,7 @@
 //! Which of the ways of attaching was taken, for `-v`.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use btaot_abi::features::KernelFeature;
 use btaot_abi::metadata::{Identity, Metadata};
@@ -25,6 +25,8 @@ pub enum Way {
     RawTracepoint,
     /// The link of a program with a trampoline of its own.
     Trampoline,
+    /// The link of an iterator, by which it is read.
+    Iterator,
 }
 
 impl Way {
@@ -37,6 +39,7 @@ impl Way {
             Self::PerfRequest => ("ioctl of a perf event", "ioctls of perf events"),
             Self::RawTracepoint => ("raw tracepoint link", "raw tracepoint links"),
             Self::Trampoline => ("trampoline link", "trampoline links"),
+            Self::Iterator => ("iterator link", "iterator links"),
         }
     }
 }
@@ -47,13 +50,19 @@ pub struct Link {
     /// How it was attached.
     pub way: Way,
     /// Closing it detaches the program.
-    _fd: OwnedFd,
+    fd: OwnedFd,
 }
 
 impl Link {
     /// A link that was made in this way.
     pub fn new(way: Way, fd: OwnedFd) -> Self {
-        Self { way, _fd: fd }
+        Self { way, fd }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -68,6 +68,13 @@ impl Sink for JsonSink {
         counted(to.out, "attached_probes", "probes", probes);
     }
 
+    fn pinned(&self, out: &mut Vec<u8>, path: &str) {
+        begin(out, "pinned_iterator");
+        out.extend_from_slice(b"{\"path\": ");
+        json::string(out, path.as_bytes());
+        out.extend_from_slice(b"}}\n");
+    }
+
     fn lost(&self, to: Streams<'_>, events: u64) {
         counted(to.out, "lost_events", "events", events);
     }

@@ -199,6 +199,12 @@ impl<'m> Renderer<'m> {
         self.done()
     }
 
+    /// Says that an iterator was pinned to a file.
+    pub fn pinned(&mut self, path: &str) -> Result<(), RenderError> {
+        self.sink.pinned(self.output.pending(), path);
+        self.done()
+    }
+
     /// Says that events were lost, `events` of them since the last time.
     pub fn lost(&mut self, events: u64) -> Result<(), RenderError> {
         let to = Streams { out: self.output.pending(), messages: &mut self.messages };

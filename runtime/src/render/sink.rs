@@ -92,6 +92,8 @@ pub trait Sink {
     fn map(&self, out: &mut Vec<u8>, context: &mut Context<'_>, map: Contents<'_>);
     /// How many probes are attached.
     fn attached(&self, to: Streams<'_>, probes: u64);
+    /// An iterator was pinned to a file.
+    fn pinned(&self, out: &mut Vec<u8>, path: &str);
     /// How many events were lost since this was last said.
     fn lost(&self, to: Streams<'_>, events: u64);
     /// A mistake at run time.

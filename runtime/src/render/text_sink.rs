@@ -65,6 +65,10 @@ impl Sink for TextSink {
         line(to.messages, format_args!("Attached {probes} probe{plural}"));
     }
 
+    fn pinned(&self, out: &mut Vec<u8>, path: &str) {
+        line(out, format_args!("Program pinned to {path}"));
+    }
+
     fn lost(&self, to: Streams<'_>, events: u64) {
         line(to.messages, format_args!("Lost {events} events"));
     }

@@ -170,7 +170,7 @@ impl<'m> Wanted<'m> {
 }
 
 /// A function of this blob, not of its base.
-fn own(btf: &Btf<'_>, name: &str) -> Option<TypeId> {
+pub(super) fn own(btf: &Btf<'_>, name: &str) -> Option<TypeId> {
     let mut found = None;
     btf.visit_named(
         |kind| kind == Kind::Func,

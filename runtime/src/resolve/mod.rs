@@ -5,6 +5,7 @@
 
 mod binary;
 mod function;
+mod iterator;
 mod kernel;
 mod lines;
 mod operand;
@@ -25,6 +26,7 @@ use btaot_abi::metadata::{
 };
 use thiserror::Error;
 
+pub use iterator::KernelIterator;
 pub use uprobe::distance;
 
 use crate::kernel_btf::KernelBtfError;
@@ -110,6 +112,8 @@ pub enum Place {
     },
     /// A kernel function with a trampoline of its own.
     Function(TracedFunction),
+    /// A collection of the kernel.
+    Iterator(KernelIterator),
 }
 
 /// A function that a program is loaded for.
@@ -258,6 +262,9 @@ pub enum Reason {
         /// Its name.
         module: String,
     },
+    /// No such iterator in the kernel's types.
+    #[error("this kernel has no such iterator; `btaot list 'iter:*'` shows those it has")]
+    NoIterator,
     /// The function's name is not unique.
     #[error("the modules {first} and {second} have functions of this name; write the module in front of it")]
     SeveralModules {
@@ -445,7 +452,8 @@ impl Resolver {
             }
             // These are found together.
             Target::Fentry(_) => Ok(Vec::new()),
-            Target::FentryProgram(_) | Target::Iter { .. } => Err(Reason::NoTypedFunction),
+            Target::FentryProgram(_) => Err(Reason::NoTypedFunction),
+            Target::Iter { name, pin } => iterator::iterator(name, pin.as_ref(), &point.name),
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
             Target::Usdt(usdt) => {
                 usdt::places(&mut self.binaries, &self.paths, usdt, program.operands.as_ref())

@@ -7,6 +7,7 @@
 pub mod allocations;
 pub mod bpf;
 pub mod image;
+pub mod iterator;
 pub mod machine;
 pub mod map;
 pub mod mapping;

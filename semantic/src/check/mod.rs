@@ -128,6 +128,8 @@ struct BodyState {
     arguments: Option<Signature>,
     /// The structure that the context is, of an iterator.
     iterator: Option<String>,
+    /// The program is an iterator in a file of its own: it runs when somebody reads that, without the tool.
+    pinned: bool,
     scopes: Vec<Vec<(String, VarId)>>,
     variables: Vec<Declared>,
     /// Loops around the statement that is being walked.
@@ -246,6 +248,7 @@ impl BodyState {
             place: None,
             arguments: None,
             iterator: None,
+            pinned: false,
             scopes: Vec::new(),
             variables: Vec::new(),
             loops: Vec::new(),
@@ -270,6 +273,8 @@ impl Checker<'_, '_> {
     fn clause(&mut self, id: ProgramId, clause: &Clause<'_>, group: &Group<'_>) -> Body {
         self.body = BodyState::new(id, group.layout, &clause.kinds, events(group));
         self.body.place = only_place(group);
+        self.body.pinned =
+            group.attach.iter().any(|point| matches!(point.target, Attach::Iter { pin: Some(_), .. }));
         self.body.type_name = group.type_name;
         self.body.scopes.push(Vec::new());
         self.body.arguments = self.signature(group);

@@ -46,7 +46,7 @@ pub(crate) struct Group<'a> {
     pub type_name: Option<&'static str>,
     /// The attach points as they were written, in source order.
     pub points: Vec<&'a ast::AttachPoint>,
-    /// Those that the tool can attach to.
+    /// What the tool attaches to, in the same order.
     pub attach: Vec<AttachPoint>,
     /// Where each of those stands.
     pub spans: Vec<Span>,
@@ -63,33 +63,24 @@ pub(crate) struct Clause<'a> {
     pub groups: Vec<Group<'a>>,
 }
 
-/// What the resolution of attach points has to say.
-#[derive(Default)]
-pub(crate) struct Findings {
-    /// Mistakes and warnings.
-    pub diagnostics: Vec<Diagnostic>,
-    /// Attach points that are right, but that the tool cannot attach to yet.
-    pub later: Vec<Diagnostic>,
-}
-
 /// Resolves the attach points of all clauses; those that are wrong are reported and left out.
 pub(crate) fn clauses<'a>(
     script: &'a ast::Script,
     sources: &Sources,
     options: &Options,
-) -> (Vec<Clause<'a>>, Findings) {
-    let mut findings = Findings::default();
+) -> (Vec<Clause<'a>>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
     let clauses: Vec<Clause<'a>> =
-        script.probes.iter().map(|probe| clause(probe, sources, options, &mut findings)).collect();
-    findings.diagnostics.extend(together(&clauses));
-    (clauses, findings)
+        script.probes.iter().map(|probe| clause(probe, sources, options, &mut diagnostics)).collect();
+    diagnostics.extend(together(&clauses));
+    (clauses, diagnostics)
 }
 
 fn clause<'a>(
     probe: &'a ast::Probe,
     sources: &Sources,
     options: &Options,
-    findings: &mut Findings,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Clause<'a> {
     // A type is a constant of a program. Scripts that ask for it get a program for each.
     let asks_for_type = sources.mention(Builtin::Probetype.name());
@@ -98,16 +89,12 @@ fn clause<'a>(
         let resolved = match resolve::attach_points(point, sources, options) {
             Ok(resolved) => resolved,
             Err(problem) => {
-                findings.diagnostics.push(*problem);
+                diagnostics.push(*problem);
                 continue;
             }
         };
         for one in resolved {
             clause.kinds.push(one.kind);
-            findings.later.extend(one.later.map(|what| {
-                let message = format!("{what} cannot be compiled yet");
-                Diagnostic::error(Code::NotSupportedYet, point.span, message)
-            }));
             let type_name = asks_for_type.then_some(one.kind.row().type_name);
             add(&mut clause.groups, (one.layout, type_name), point, one.attach);
         }
@@ -119,7 +106,7 @@ fn add<'a>(
     groups: &mut Vec<Group<'a>>,
     (layout, type_name): (Layout, Option<&'static str>),
     point: &'a ast::AttachPoint,
-    attach: Option<AttachPoint>,
+    attach: AttachPoint,
 ) {
     let same = |group: &Group<'_>| group.layout == layout && group.type_name == type_name;
     let index = groups.iter().position(same).unwrap_or_else(|| {
@@ -128,10 +115,8 @@ fn add<'a>(
     });
     let group = &mut groups[index];
     group.points.push(point);
-    if let Some(attach) = attach {
-        group.attach.push(attach);
-        group.spans.push(point.span);
-    }
+    group.attach.push(attach);
+    group.spans.push(point.span);
 }
 
 /// Rules that several attach points break together.

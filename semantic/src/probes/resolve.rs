@@ -2,7 +2,8 @@
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{
-    Access, AttachPoint, Fentry, Kprobe, OwnSignal, Place, SampleRate, Target as Attach, Uprobe, Usdt,
+    Access, AttachPoint, Fentry, FentryProgram, Kprobe, OwnSignal, Place, SampleRate, Target as Attach,
+    Uprobe, Usdt,
 };
 use btaot_frontend::ast::{self, AttachTarget, Part, PerfEvent, Rate, RateUnit, Site};
 use btaot_frontend::attach::{with_provider, wrong_parts};
@@ -23,9 +24,7 @@ pub(super) struct Resolved {
     /// The context of its program.
     pub layout: Layout,
     /// What the tool attaches to.
-    pub attach: Option<AttachPoint>,
-    /// Why there is nothing that it attaches to yet.
-    pub later: Option<String>,
+    pub attach: AttachPoint,
 }
 
 /// What an attach point means: several things when there is a wildcard in the probe type.
@@ -49,7 +48,7 @@ pub(super) fn attach_points(
         }
     }
     if resolved.len() > 1 {
-        resolved.iter_mut().flat_map(|one| &mut one.attach).for_each(|attach| attach.optional = true);
+        resolved.iter_mut().for_each(|one| one.attach.optional = true);
     }
     match problem {
         Some(problem) if resolved.is_empty() => Err(problem),
@@ -66,7 +65,6 @@ fn attach_point(
     let span = point.span;
     check(&point.target, span, options)?;
     let layout = layout(kind);
-    let later = |what: String| Resolved { kind, layout, attach: None, later: Some(what) };
     let target = match &point.target {
         AttachTarget::Begin => Attach::Begin,
         AttachTarget::End => Attach::End,
@@ -105,8 +103,10 @@ fn attach_point(
             let (module, function) = (module.as_ref().map(bytes), bytes(function));
             Attach::Fentry(Fentry { module, function, ret: *ret })
         }
-        AttachTarget::FentryBpf { .. } => return Ok(later("tracing an eBPF program".into())),
-        AttachTarget::Iter { .. } => return Ok(later(format!("the probe type `{}`", kind.name()))),
+        AttachTarget::FentryBpf { ret, id, program } => {
+            Attach::FentryProgram(FentryProgram { id: *id, name: bytes(program), ret: *ret })
+        }
+        AttachTarget::Iter { name, pin } => Attach::Iter { name: bytes(name), pin: pin.as_ref().map(bytes) },
         AttachTarget::Unexpanded => return Err(unexpanded(point)),
     };
     let named = point.name.is_some();
@@ -115,7 +115,7 @@ fn attach_point(
         None => name(kind, &point.target),
     };
     let attach = AttachPoint { name, location: location(sources, span), target, named, optional: false };
-    Ok(Resolved { kind, layout, attach: Some(attach), later: None })
+    Ok(Resolved { kind, layout, attach })
 }
 
 /// The context of a kind's programs.

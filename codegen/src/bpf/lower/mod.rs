@@ -11,6 +11,7 @@ mod constants;
 mod event;
 mod fill;
 mod frame;
+mod iterate;
 mod key;
 mod loops;
 mod map;
@@ -211,6 +212,9 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
         ir.at_end(start);
         let skip = self.open("skip");
         self.exit = skip;
+        if self.body.context == Context::Iter {
+            self.begin_visit();
+        }
         if filters_pid(self.body) {
             self.filter_process();
         }

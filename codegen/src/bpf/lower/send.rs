@@ -7,6 +7,7 @@ use btaot_abi::metadata::{Action, Argument, Fault, JOIN_LIMIT, Location, Printf}
 use btaot_semantic::program::{Expr, Message};
 use btaot_semantic::types::Space;
 
+use super::iterate;
 use super::place::Reach;
 use super::read::Spot;
 use super::{Fill, Lower};
@@ -26,6 +27,9 @@ fn record_size(end: u32) -> u32 {
 impl<'c> Lower<'_, '_, 'c> {
     /// Sends a record.
     pub(super) fn send(&mut self, message: &Message) -> Result<()> {
+        if iterate::is_pinned(self.body) {
+            return self.write_for_reader(message);
+        }
         match message {
             Message::Printf { format, arguments } => {
                 let (text, offsets) = self.formatted(format, arguments)?;
@@ -204,6 +208,10 @@ impl<'c> Lower<'_, '_, 'c> {
     /// with its result. It is written where it is needed, not called: kernels before 6.4 track
     /// every number of a program with subprograms exactly, which makes loops dear to verify.
     pub(super) fn report(&mut self, fault: Fault, location: Location, result: Option<Int<'c>>) {
+        if iterate::is_pinned(self.body) {
+            // There is no tool to report to.
+            return;
+        }
         let ir = self.ir;
         let (kind, size) = match fault {
             Fault::Helper { .. } => (EventKind::HelperError, Header::SIZE + 8),

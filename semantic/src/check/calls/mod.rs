@@ -12,6 +12,7 @@ mod names;
 mod options;
 mod others;
 mod output;
+mod pinned;
 mod tasks;
 mod text;
 mod texts;
@@ -241,6 +242,7 @@ impl Checker<'_, '_> {
             return self.fail(error.with_hint("compile with --unsafe to allow it"));
         }
         self.require_probes(&format!("{}()", row.name), row.probes, span)?;
+        self.refuse_if_pinned(function, span)?;
         let (least, most) = row.arity();
         if (least..=most).contains(&arguments.len()) {
             return Ok(());

@@ -15,7 +15,11 @@ const DEFAULT_TIME: &[u8] = b"%H:%M:%S\n";
 
 impl Checker<'_, '_> {
     pub(super) fn printf(&mut self, arguments: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Checked<()> {
+        let places = arguments;
         let (format, arguments) = self.formatted(arguments, span)?;
+        if self.body.pinned {
+            self.refuse_unformattable(&format, &arguments, (span, places))?;
+        }
         let message = Message::Printf { format: Bytes::from(format), arguments };
         self.push(out, StmtKind::Send(message), span);
         Ok(())
