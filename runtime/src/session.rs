@@ -428,7 +428,9 @@ impl<'m> Session<'m> {
             errors.extend(attacher.attach(&mut jobs[job], &mut links));
             if let Some(Place::Iterator(place)) = self.place_of(&jobs[job]) {
                 let pin = place.pin.clone();
-                iterators.extend(links.drain(before..).map(|link| (job, AttachedIterator { link, pin })));
+                iterators.extend(
+                    links.drain(before..).map(|link| (job, AttachedIterator { link, pin: pin.clone() })),
+                );
             }
         }
         iterators.sort_by_key(|(job, _)| *job);

@@ -18,7 +18,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("dw_ustack", "is refused: unwinding by tables takes copies of whole stacks"),
     ("unwatch", "is refused: the tool holds watchpoints until it ends"),
     ("fexit", "takes a kernel that lets programs trace its functions"),
-    ("iter", "takes a kernel that lets programs walk its tasks"),
     ("unstable_dw_ustack", "is about dw_ustack()"),
     ("cpp_demangle", "is a matter of the symbolizer, which has unit tests"),
 ];

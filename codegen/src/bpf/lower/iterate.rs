@@ -6,9 +6,10 @@
 use btaot_abi::format::{Conversion, ConversionKind, Piece, parse};
 use btaot_abi::metadata::{AttachPoint, Target};
 use btaot_semantic::program::{Body, Expr, Message};
+use btaot_semantic::types::Type;
 
-use super::Lower;
 use super::read::Spot;
+use super::{Fill, Lower};
 use crate::bpf::error::{CodegenError, Result};
 use crate::bpf::helpers::Helper;
 use crate::llvm::ir::Likely;
@@ -92,7 +93,7 @@ impl<'c> Lower<'_, '_, 'c> {
         }
         let length = portion.format.len() as u32 + 1;
         let format = self.temporary(length);
-        self.write_bytes(Spot::aligned(format), &portion.format);
+        self.fill_literal(&portion.format, Spot::aligned(format), &Type::Str(length), Fill::Loose);
         let file = self.file_that_is_read();
         let (length, size) = (ir.i64(length.into()), ir.i64(size.into()));
         let arguments = [file.into(), format.into(), length.into(), data.into(), size.into()];
