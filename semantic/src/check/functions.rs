@@ -40,12 +40,12 @@ impl Checker<'_, '_> {
         if !matches!(group.layout, Layout::Tracing | Layout::RawTracepoint | Layout::Iter) {
             return None;
         }
+        fn text(module: &Option<Part>) -> Option<&[u8]> {
+            module.as_ref().map(|module| &module.text[..])
+        }
         // Programs may have any arguments: nothing is known of them here.
         if group.points.iter().any(|point| matches!(point.target, AttachTarget::FentryBpf { .. })) {
             return None;
-        }
-        fn text(module: &Option<Part>) -> Option<&[u8]> {
-            module.as_ref().map(|module| &module.text[..])
         }
         let mut found = group.points.iter().filter_map(|point| {
             let (name, prototype) = match &point.target {
