@@ -32,8 +32,9 @@ const GATHER: Duration = Duration::from_millis(1);
 const BATCH: usize = 4096;
 /// Losses are reported at most this often.
 const LOSS_PERIOD: Duration = Duration::from_secs(1);
-/// How long a record may stay unfinished when no program is attached any more.
-const UNFINISHED: Duration = Duration::from_millis(100);
+/// How long a record may stay unfinished when no program is attached any more: on a busy machine, a task that is
+/// preempted within a program waits long for its turn.
+const UNFINISHED: Duration = Duration::from_secs(3);
 
 /// Why a run ended badly.
 #[derive(Debug, Error)]

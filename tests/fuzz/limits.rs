@@ -86,8 +86,11 @@ fn deep_texts(folder: &Path) -> Checked {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
 }
 
-/// Milliseconds of the processor that a script of a thousand lines may take.
-const THOUSAND_LINES_LIMIT: u64 = if cfg!(debug_assertions) { 600 } else { 60 };
+/// Milliseconds of the processor that a script of a thousand lines may take. Without optimisation it takes 140, and a slow
+/// processor, or one that is shared, several times as much.
+const THOUSAND_LINES_LIMIT: u64 = if cfg!(debug_assertions) { 1500 } else { 60 };
+/// The shortest of so many tries counts: other work can only lengthen them.
+const TRIES: usize = 3;
 
 fn a_thousand_lines(folder: &Path) -> Checked {
     let clause = "// counts\nkprobe:vfs_read, kprobe:vfs_write\n/ pid > NUMBER /\n{\n  $task = curtask;\n  if \
@@ -96,16 +99,20 @@ fn a_thousand_lines(folder: &Path) -> Checked {
                   @last_NUMBER[tid] = nsecs;\n}\n\n";
     let script: String = (0..91).map(|number| clause.replace("NUMBER", &number.to_string())).collect();
     assert!(script.lines().count() > 1000);
-    let (status, said) = once(Kind::Check, script.as_bytes(), &folder.join("text.bt"))?;
-    let time = processor_time(&said)?;
-    if !status.success() || time > THOUSAND_LINES_LIMIT {
-        return Err(format!("{time} ms, {status}: {said}").into());
+    let mut shortest = u64::MAX;
+    for _ in 0..TRIES {
+        let (status, said) = once(Kind::Check, script.as_bytes(), &folder.join("text.bt"))?;
+        if !status.success() {
+            return Err(format!("{status}: {said}").into());
+        }
+        shortest = shortest.min(processor_time(&said)?);
     }
-    Ok(())
+    if shortest > THOUSAND_LINES_LIMIT { Err(format!("{shortest} ms").into()) } else { Ok(()) }
 }
 
-/// Milliseconds of the processor that a megabyte may take. Without optimisation everything is slower.
-const GARBAGE_LIMIT: u64 = if cfg!(debug_assertions) { 5000 } else { 1000 };
+/// Milliseconds of the processor that a megabyte may take, whose square would be hours. Without optimisation everything is
+/// slower, and some machines are several times slower than others.
+const GARBAGE_LIMIT: u64 = if cfg!(debug_assertions) { 20_000 } else { 1000 };
 
 fn garbage(folder: &Path) -> Checked {
     const SIZE: usize = 1 << 20;

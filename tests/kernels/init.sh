@@ -16,9 +16,9 @@ done
 exec 3<>/dev/ttyS1
 stty raw -echo <&3
 
-# A case is a shell script. Its report is one line: name, exit code, both outputs in base64 behind an x.
+# A case is a shell script, which is ended only when it hangs. Its report is one line: name, exit code, both outputs in base64 behind an x.
 for script in /cases/*; do
-    timeout -s KILL 60 sh "$script" >/tmp/stdout 2>/tmp/stderr </dev/null 3>&-
+    timeout -s KILL 200 sh "$script" >/tmp/stdout 2>/tmp/stderr </dev/null 3>&-
     code=$?
     echo "${script##*/} $code x$(base64 </tmp/stdout | tr -d '\n') x$(base64 </tmp/stderr | tr -d '\n')" >&3
 done

@@ -12,6 +12,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+/// Much more time of a processor than the tool needs between its first line and its first interval.
+const ENDLESS: Duration = Duration::from_millis(300);
+
 pub fn trials() -> Vec<Trial> {
     let mut rows: Vec<(_, _, policy::Check)> = vec![
         ("flipped_instruction", &[][..], flipped_instruction),
@@ -75,11 +78,23 @@ fn endless_program(folder: &Path) -> Checked {
     compile("begin { print(1); }\ninterval:ms:1 {\n  while (1) { @ = @ + 1; }\n}", folder)?;
     let mut tool = Running::start(&mut unprivileged(folder)?)?;
     tool.wait_for_stdout("1\n")?;
-    std::thread::sleep(Duration::from_millis(100));
+    // Only a program that does not end takes so much of a processor.
+    let begun = processor_time(tool.pid())?;
+    while processor_time(tool.pid())? < begun + ENDLESS {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     tool.signal("INT")?;
     let finished = tool.finish()?.expect_code(1)?;
     let said = "ERROR: stdin:3: interrupted: the program did not end by itself\n";
     if finished.stderr.ends_with(said) { Ok(()) } else { Err(finished.stderr.into()) }
+}
+
+/// The time that a process has spent on processors so far.
+fn processor_time(pid: u32) -> Result<Duration, String> {
+    let statistics =
+        fs::read_to_string(format!("/proc/{pid}/schedstat")).map_err(|error| error.to_string())?;
+    let nanoseconds = statistics.split(' ').next().and_then(|first| first.parse().ok());
+    nanoseconds.map(Duration::from_nanos).ok_or(statistics)
 }
 
 fn random_numbers_differ(folder: &Path) -> Checked {
