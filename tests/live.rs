@@ -2,6 +2,7 @@
 
 mod kernel_objects;
 mod loss;
+mod mistakes;
 mod root;
 mod signals;
 mod terminal;
@@ -14,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
     let modules = [
         kernel_objects::trials(),
         loss::trials(),
+        mistakes::trials(),
         root::trials(),
         signals::trials(),
         terminal::trials(),

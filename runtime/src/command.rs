@@ -27,8 +27,20 @@ pub enum CommandError {
     #[error("the command of -c contains a NUL byte")]
     Nul,
     /// No such program.
-    #[error("-c: {}: no such executable file; give its path, or check PATH", .0.display())]
+    #[error("-c: {}: no such program; give its path, or check PATH", .0.display())]
     NotFound(PathBuf),
+    /// A file that is not allowed to be executed.
+    #[error("-c: {}: is not executable; `chmod +x` makes it so", .0.display())]
+    NotExecutable(PathBuf),
+    /// A folder, or something else that is not a file.
+    #[error("-c: {}: is not a file that could be executed", .0.display())]
+    NotFile(PathBuf),
+    /// The kernel does not know what to do with the file.
+    #[error("-c: {}: is neither an ELF program of this machine nor a script with `#!` and its interpreter", .0.display())]
+    Format(PathBuf),
+    /// The file is there, but not what executes it.
+    #[error("-c: {}: the interpreter that it names does not exist", .0.display())]
+    Interpreter(PathBuf),
     /// The system refused.
     #[error("-c: {}: {error}", program.display())]
     Start {
@@ -52,7 +64,7 @@ impl Command {
         let words = split(text.as_bytes())?;
         let first = words.first().ok_or(CommandError::Empty)?;
         let name = Path::new(OsStr::from_bytes(first));
-        let program = find_executable(name).ok_or_else(|| CommandError::NotFound(name.to_owned()))?;
+        let program = find_executable(name).ok_or_else(|| unusable(name))?;
         let words = words.into_iter().map(CString::new).collect::<Result<_, _>>();
         Ok(Self { program, words: words.map_err(|_| CommandError::Nul)? })
     }
@@ -69,7 +81,23 @@ impl Command {
 
     /// Names the program in an error.
     pub fn error(&self, error: io::Error) -> CommandError {
-        CommandError::Start { program: self.program.clone(), error }
+        let program = self.program.clone();
+        match error.raw_os_error() {
+            Some(libc::ENOEXEC) => CommandError::Format(program),
+            Some(libc::ENOENT) if program.exists() => CommandError::Interpreter(program),
+            _ => CommandError::Start { program, error },
+        }
+    }
+}
+
+/// Why a name is not that of a program.
+fn unusable(name: &Path) -> CommandError {
+    // Names without a slash are looked for in PATH only.
+    let is_path = name.as_os_str().as_bytes().contains(&b'/');
+    match name.metadata().ok().filter(|_| is_path) {
+        None => CommandError::NotFound(name.to_owned()),
+        Some(meta) if meta.is_file() => CommandError::NotExecutable(name.to_owned()),
+        Some(_) => CommandError::NotFile(name.to_owned()),
     }
 }
 

@@ -6,6 +6,7 @@ mod trials;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -45,13 +46,13 @@ pub enum RunError {
     /// Output could not be written or made.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// The output file cannot be created.
+    /// The output file cannot be created or written.
     #[error("-o {path}: {error}")]
     OutputFile {
         /// The file.
         path: String,
         /// Why.
-        error: io::Error,
+        error: OutputFileError,
     },
     /// An iterator gets no file.
     #[error("cannot pin the iterator to {path}: {error}{hint}")]
@@ -73,6 +74,17 @@ pub enum RunError {
     },
 }
 
+/// What is wrong with the file of `-o`.
+#[derive(Debug, Error)]
+pub enum OutputFileError {
+    /// It cannot be created.
+    #[error(transparent)]
+    Create(io::Error),
+    /// It cannot be written any more.
+    #[error(transparent)]
+    Write(OutputError),
+}
+
 impl RunError {
     /// The tool's exit code. A reader that went away is no error: there is nobody to tell.
     pub fn exit_code(&self) -> u8 {
@@ -85,7 +97,21 @@ impl RunError {
 
     /// Whether the run ended only because the reader of the output went away.
     pub fn is_closed_output(&self) -> bool {
-        matches!(self, Self::Render(RenderError::Output(OutputError::Closed)))
+        matches!(
+            self,
+            Self::Render(RenderError::Output(OutputError::Closed))
+                | Self::OutputFile { error: OutputFileError::Write(OutputError::Closed), .. }
+        )
+    }
+
+    /// Names the file of `-o` where the output could not be written.
+    fn of_output(self, file: Option<&Path>) -> Self {
+        match (self, file) {
+            (Self::Render(RenderError::Output(error)), Some(file)) => {
+                Self::OutputFile { path: file.display().to_string(), error: OutputFileError::Write(error) }
+            }
+            (error, _) => error,
+        }
     }
 }
 
@@ -95,6 +121,10 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
 
 /// Runs a script until it, its command, its process or the user ends it. Returns the exit code.
 pub fn run(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
+    run_to(script, options).map_err(|error| error.of_output(options.output.as_deref()))
+}
+
+fn run_to(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     let output = open_output(options)?;
     // Before the child is started and anything is attached: a signal from now on ends the run in order.
     let waiter = Waiter::new(&own_signals(&script.metadata)).map_err(system("waiting for signals"))?;
@@ -148,8 +178,10 @@ fn open_output(options: &Options) -> Result<Output, RunError> {
     let Some(path) = &options.output else {
         return Output::standard(options.buffering).map_err(system("standard output"));
     };
-    let file = File::create(path)
-        .map_err(|error| RunError::OutputFile { path: path.display().to_string(), error })?;
+    let file = File::create(path).map_err(|error| RunError::OutputFile {
+        path: path.display().to_string(),
+        error: OutputFileError::Create(error),
+    })?;
     Ok(Output::new(Box::new(file), Box::new(io::stderr()), options.buffering))
 }
 
@@ -193,6 +225,9 @@ impl Run<'_> {
         if let (Some(child), Some(_)) = (&self.session.child, &self.process_watch) {
             self.state.renderer.names().watch_child(child.handle().pid());
         }
+        // What BEGIN printed comes before what the command prints, also when the command cannot be executed.
+        self.drain()?;
+        self.state.renderer.batch_done()?;
         self.session.release_child()?;
         self.look_at_process();
         Ok(())

@@ -62,8 +62,19 @@ pub enum StartError {
     #[error("{}", lines(.0))]
     Missing(Vec<Missing>),
     /// There is no such process.
-    #[error("-p: there is no process {pid} ({error})")]
-    NoProcess {
+    #[error("-p: there is no process {0}")]
+    NoProcess(u32),
+    /// The id of a thread that is not the first of its process.
+    #[error("-p: {thread} is a thread of process {process}; give the id of the process")]
+    Thread {
+        /// The given id.
+        thread: u32,
+        /// The id of its process.
+        process: String,
+    },
+    /// The process cannot be watched.
+    #[error("-p: process {pid} cannot be watched: {error}")]
+    Process {
         /// The process id.
         pid: u32,
         /// Why.
@@ -136,8 +147,10 @@ impl StartError {
             Self::NoProbes
             | Self::FilteredOut
             | Self::Missing(_)
-            | Self::NoProcess { .. }
             | Self::Traceable { .. }
+            | Self::NoProcess(_)
+            | Self::Thread { .. }
+            | Self::Process { .. }
             | Self::Command(_)
             | Self::Constant(_)
             | Self::KernelProbe { .. }
@@ -607,7 +620,21 @@ fn system(what: &'static str, error: io::Error) -> StartError {
 }
 
 fn open_process(pid: u32) -> Result<ProcessHandle, StartError> {
-    ProcessHandle::open(pid).map_err(|error| StartError::NoProcess { pid, error })
+    ProcessHandle::open(pid).map_err(|error| {
+        if error.raw_os_error() == Some(libc::ESRCH) {
+            return StartError::NoProcess(pid);
+        }
+        match process_of(pid).filter(|process| *process != pid.to_string()) {
+            Some(process) => StartError::Thread { thread: pid, process },
+            None => StartError::Process { pid, error },
+        }
+    })
+}
+
+/// The id of the process that a thread belongs to.
+fn process_of(thread: u32) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(|id| id.trim().to_owned())
 }
 
 fn resolve(

@@ -21,6 +21,9 @@ pub enum TracefsError {
          run `mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     Missing(io::Error),
+    /// It is for root only, and so is mounting it.
+    #[error("only root can read tracefs; run the tool with sudo")]
+    Denied,
     /// The mount of our own can only be reached through /proc.
     #[error("neither tracefs nor /proc is mounted; run `mount -t proc proc /proc`")]
     NoProc,
@@ -53,13 +56,16 @@ impl Tracefs {
     /// this process sees.
     ///
     /// # Errors
-    /// [`TracefsError::Missing`], usually for want of privileges, and [`TracefsError::NoProc`].
+    /// [`TracefsError::Denied`], [`TracefsError::Missing`] and [`TracefsError::NoProc`].
     pub fn locate() -> Result<Self, TracefsError> {
         let mounted = PLACES.iter().map(Path::new).find(|place| place.join("events").is_dir());
         if let Some(root) = mounted {
             return Ok(Self { root: root.to_owned(), _mount: None });
         }
-        let mount = private_mount(c"tracefs").map_err(TracefsError::Missing)?;
+        let mount = private_mount(c"tracefs").map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => TracefsError::Denied,
+            _ => TracefsError::Missing(error),
+        })?;
         let root = PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd()));
         if !root.join("events").is_dir() {
             return Err(TracefsError::NoProc);

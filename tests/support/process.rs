@@ -140,6 +140,11 @@ impl Running {
         self.child.id()
     }
 
+    /// What it has printed to standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Writes to the program's standard input.
     pub fn type_in(&mut self, text: &str) -> Result<(), String> {
         let stdin = self.child.stdin.as_mut().ok_or("standard input is closed")?;

@@ -50,7 +50,8 @@ fn plain(output: &str) -> String {
         for code in ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m"] {
             line = line.replace(code, "");
         }
-        let end = line.find(" (").filter(|_| line.ends_with(" ns)")).unwrap_or(line.len());
+        let has_time = [" ns)", " μs)", " ms)", " s)"].iter().any(|unit| line.ends_with(unit));
+        let end = line.find(" (").filter(|_| has_time).unwrap_or(line.len());
         plain.push_str(&line[..end]);
         plain.push('\n');
     }

@@ -38,7 +38,7 @@ pub enum OutputError {
     #[error("the reader of the output is gone")]
     Closed,
     /// The disk is full (ENOSPC, EDQUOT).
-    #[error("no space left for the output; free some, or write elsewhere with -o")]
+    #[error("no space left for the output; free some, or name a file on another disk with -o")]
     NoSpace,
     /// Anything else.
     #[error("cannot write the output: {0}")]
