@@ -142,7 +142,11 @@ fn show_map(text: &mut String, map: &Dump) {
     }
     text.push('\n');
     for row in &map.rows {
-        let values: Vec<String> = row.values.iter().map(|value| show_bytes(value)).collect();
+        let show = |value: &Vec<u8>| match map.named {
+            true => String::from_utf8_lossy(value).into_owned(),
+            false => show_bytes(value),
+        };
+        let values: Vec<String> = row.values.iter().map(show).collect();
         let values = if values.len() > 1 { format!("[{}]", values.join(", ")) } else { values.concat() };
         let _ = match row.key.is_empty() {
             true => writeln!(text, "  {values}"),

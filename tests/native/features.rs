@@ -60,21 +60,47 @@ fn maps_of_every_kind(folder: &Path) -> Checked {
 
 fn dump_shows_every_kind(folder: &Path) -> Checked {
     let object = compile_bpf("maps", folder)?;
+    let memory = file(folder, "memory", &40_u64.to_le_bytes())?;
     let cases = [
         ("use_hash", "hash (hash): 1 entry\n  2: 20\n"),
         ("use_array", "array (array): 1 entry\n  3: 5\n"),
         ("use_lru", "lru (lru_hash): 2 entries\n  1: 1\n  2: 1\n"),
         // 8 bits of 10.0.0.0.
         ("use_routes", "routes (lpm_trie): 3 entries\n  42949672968: 1\n"),
+        ("use_queue", "queue (queue): 0 entries\n"),
         ("use_queue", "stack (stack): 1 entry\n  1\n"),
         ("use_ring", "events (perf_event_array): 1 entry\n  5\n"),
         ("use_ring", "ring (ringbuf): 2 entries, 1 lost\n  5\n  6\n"),
+        // No stack was found, and a filter cannot tell what it was given.
+        ("use_stacks", "stacks (stack_trace): 0 entries\n"),
+        ("use_bloom", "bloom (bloom_filter): 0 entries\n"),
         ("use_maps_of_maps", "second (array): 1 entry\n  1: 3\n"),
+        ("use_maps_of_maps", "outer (array_of_maps): 2 entries\n  0: first\n  2: second\n"),
+        ("use_maps_of_maps", "keyed (hash_of_maps): 1 entry\n  1: second\n"),
+        ("use_programs", "programs (prog_array): 1 entry\n  1: reached\n"),
     ];
+    let dump = |program: &str| -> Result<String, String> {
+        let finished = run(&object, &["--program", program, &memory, "--dump-maps"])?.expect_code(0)?;
+        Ok(finished.stdout)
+    };
     for (program, expected) in cases {
-        let finished = run(&object, &["--program", program, "--dump-maps"])?.expect_code(0)?;
-        if !finished.stdout.contains(expected) {
-            return Err(format!("{program}: no {expected:?} in\n{}", finished.stdout).into());
+        let shown = dump(program)?;
+        if !shown.contains(expected) {
+            return Err(format!("{program}: no {expected:?} in\n{shown}").into());
+        }
+    }
+    // A value for each processor; one of them ran the program.
+    let shown = dump("use_percpu")?;
+    for (map, kind) in
+        [("percpu_hash", "percpu_hash"), ("percpu_array", "percpu_array"), ("percpu_lru", "lru_percpu_hash")]
+    {
+        let values = shown.split_once(&format!("{map} ({kind}): 1 entry\n  1: "));
+        let values =
+            values.and_then(|(_, rest)| rest.lines().next()).ok_or(format!("no {map} in\n{shown}"))?;
+        let mut values: Vec<&str> =
+            values.trim_matches(['[', ']']).split(", ").filter(|value| *value != "0").collect();
+        if values.pop() != Some("7") || !values.is_empty() {
+            return Err(format!("{map}: {shown}").into());
         }
     }
     Ok(())

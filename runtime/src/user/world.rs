@@ -6,7 +6,7 @@
 use super::fault::{self, Report};
 use super::helpers;
 use super::load::{Image, LoadError};
-use super::maps::{Dump, Map, MapError};
+use super::maps::{Dump, Map, MapError, Names};
 use btaot_abi::native::{self, InitialValue, MapTableError};
 use object::{Object as _, ObjectSection};
 use std::cell::RefCell;
@@ -191,9 +191,19 @@ impl Session {
         Some(result)
     }
 
-    /// What the maps hold.
+    /// What the maps hold; templates of inner maps hold nothing.
     pub fn dump(&self) -> Vec<Dump> {
-        self.world.borrow().iter().flat_map(|world| world.maps.iter().map(Map::dump)).collect()
+        let world = self.world.borrow();
+        let maps = world.as_ref().map(|world| &*world.maps).unwrap_or_default();
+        let map =
+            |index: u32| maps.get(index as usize).map_or(String::new(), |map| map.definition.name.clone());
+        let program = |address: usize| {
+            let name = self.image.names().find(|name| self.image.entry(name) == Some(address));
+            name.unwrap_or_default().to_owned()
+        };
+        let is_template = |index: usize| maps.iter().any(|map| map.definition.inner == Some(index as u32));
+        let shown = maps.iter().enumerate().filter(|(index, _)| !is_template(*index));
+        shown.map(|(_, shown)| shown.dump(Names { map: &map, program: &program })).collect()
     }
 }
 

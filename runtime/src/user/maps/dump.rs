@@ -11,8 +11,19 @@ pub struct Dump {
     pub kind: &'static str,
     /// Its entries: of tables by key, of queues and rings in their order.
     pub rows: Vec<Row>,
+    /// Whether the values are names: of maps, or of programs.
+    pub named: bool,
     /// Records that found no room.
     pub lost: u64,
+}
+
+/// What maps may refer to.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    /// The name of the map with an index.
+    pub map: &'a dyn Fn(u32) -> String,
+    /// The name of the program at an address.
+    pub program: &'a dyn Fn(usize) -> String,
 }
 
 /// An entry.
@@ -26,7 +37,7 @@ pub struct Row {
 
 impl Map {
     /// Copies everything out. Array elements that are zero are left out.
-    pub fn dump(&self) -> Dump {
+    pub fn dump(&self, names: Names<'_>) -> Dump {
         let size = self.value_size();
         let row = |key: &[u8], values| Row { key: key.to_vec(), values };
         let mut lost = 0;
@@ -60,21 +71,23 @@ impl Map {
                 records.sent().map(|record| row(&[], vec![record])).collect()
             }
             Storage::Programs(programs) => {
-                programs.keys().map(|slot| row(&slot.to_ne_bytes(), Vec::new())).collect()
+                let name = |address: &usize| (names.program)(*address).into_bytes();
+                programs.iter().map(|(slot, entry)| row(&slot.to_ne_bytes(), vec![name(entry)])).collect()
             }
-            Storage::Maps(maps) => maps
-                .iter()
-                .map(|(slot, map)| row(&slot.to_ne_bytes(), vec![map.to_ne_bytes().to_vec()]))
-                .collect(),
+            Storage::Maps(maps) => {
+                let name = |map: &u32| (names.map)(*map).into_bytes();
+                maps.iter().map(|(slot, map)| row(&slot.to_ne_bytes(), vec![name(map)])).collect()
+            }
             Storage::KeyedMaps(maps) => {
-                maps.iter().map(|(key, map)| row(key, vec![map.to_ne_bytes().to_vec()])).collect()
+                maps.iter().map(|(key, map)| row(key, vec![(names.map)(*map).into_bytes()])).collect()
             }
             Storage::Bloom(_) => Vec::new(),
         };
         if matches!(self.storage, Storage::KeyedMaps(_)) {
             rows.sort_by(|left, right| left.key.cmp(&right.key));
         }
-        Dump { name: self.definition.name.clone(), kind: kind_name(self.definition.kind), rows, lost }
+        let named = matches!(self.storage, Storage::Programs(_) | Storage::Maps(_) | Storage::KeyedMaps(_));
+        Dump { name: self.definition.name.clone(), kind: kind_name(self.definition.kind), rows, named, lost }
     }
 
     fn elements(&self, read: impl Fn(usize) -> Vec<Vec<u8>>) -> Vec<Row> {

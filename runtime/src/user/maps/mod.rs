@@ -8,7 +8,7 @@ mod records;
 mod table;
 mod whole;
 
-pub use dump::{Dump, Row};
+pub use dump::{Dump, Names, Row};
 
 use bloom::Bloom;
 use btaot_abi::native::MapDefinition;
