@@ -75,12 +75,27 @@ fn link(flags: &[&str], arch: Arch, object: &Path, with: &[PathBuf], output: &Pa
         if arch == Arch::host() { "cc".to_owned() } else { format!("{}-linux-gnu-gcc", arch.name()) };
     let mut command = Command::new(&compiler);
     command.arg("-O2").args(flags).args(with).arg(object).arg("-o").arg(output);
-    let finished = command.output().map_err(|error| Failure::file(&compiler, "run", error))?;
+    let finished = command.output().map_err(|error| missing_compiler(&compiler, arch, object, &error))?;
     if finished.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&finished.stderr);
     Err(Failure::input(object, format!("{compiler} cannot link it:\n{}", text.trim_end())))
+}
+
+/// The object is made, and only a compiler is wanting.
+fn missing_compiler(compiler: &str, arch: Arch, object: &Path, error: &std::io::Error) -> Failure {
+    let remedy = match arch == Arch::host() {
+        true => "install a C compiler".to_owned(),
+        false => {
+            let name = arch.name().replace('_', "-");
+            format!("install a C compiler for {name} (Debian: gcc-{name}-linux-gnu and its C library)")
+        }
+    };
+    Failure::input(
+        object,
+        format!("written, but not linked: {compiler} cannot be run: {error}; {remedy}, or link it yourself"),
+    )
 }
 
 /// The name of a combined object: that of the file it is made of.

@@ -4,7 +4,7 @@
 //! kernel of the table is booted once, runs all of them and reports. A test is one script on one kernel.
 
 mod initramfs;
-mod machine;
+pub mod machine;
 mod offsets;
 mod refusals;
 pub mod table;

@@ -147,5 +147,13 @@ fn examples_link(folder: &Path) -> Checked {
     let counted: String = (0..=12).step_by(2).map(|power| format!("2^{power}: 1\n")).collect();
     let expected = format!("7 calls\n{counted}7 calls\n{counted}2 calls\n2^6: 2\n");
     text::expect_equal("the examples' output", &expected, &finished.stdout)?;
+    // By hand, as docs/native.md says.
+    let by_hand = folder.join("by_hand");
+    let mut clang = Command::new("clang-19");
+    clang.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/link"));
+    clang.args(["-O2", "main.c"]).arg(folder.join("do_count.o")).arg("-o").arg(&by_hand);
+    process::run(&mut clang)?.expect_code(0)?;
+    let finished = process::run(&mut Command::new(by_hand))?.expect_code(0)?;
+    text::expect_equal("the output of what clang linked", &format!("7 calls\n{counted}"), &finished.stdout)?;
     Ok(())
 }

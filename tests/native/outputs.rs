@@ -21,6 +21,12 @@ pub fn trials() -> Vec<Trial> {
         ("unknown_processors_are_refused", &[], unknown_processors_are_refused),
         ("raw_text_is_not_optimised", &[], raw_text_is_not_optimised),
         ("static_and_shared_files", &[], static_and_shared_files),
+        (
+            "files_for_another_architecture",
+            &[Need::Program("aarch64-linux-gnu-gcc"), Need::Program("qemu-aarch64-static")],
+            files_for_another_architecture,
+        ),
+        ("missing_compilers_are_named", &[], missing_compilers_are_named),
         ("link_failures_are_shown", &[], link_failures_are_shown),
         ("folders_are_made_or_refused", &[], folders_are_made_or_refused),
         ("tools_are_objects_too", &[], tools_are_objects_too),
@@ -171,18 +177,56 @@ fn raw_text_is_not_optimised(folder: &Path) -> Checked {
 const DRIVER: &str = "#include <stdint.h>\n#include <stdio.h>\nuint64_t bpf_main(void *, uint64_t);\n\
     int main(void) { uint8_t m[] = {9, 2}; printf(\"%d\\n\", (int)bpf_main(m, 2)); }\n";
 
-fn static_and_shared_files(folder: &Path) -> Checked {
-    let object = folder.join("one.o");
-    // r0 = m[0] / m[1]
+/// An object with the program of [`DRIVER`], r0 = m[0] / m[1], and the driver's source.
+fn division(folder: &Path) -> Result<(PathBuf, PathBuf), String> {
+    let (object, driver) = (folder.join("one.o"), folder.join("driver.c"));
     let code = [
         elf::insn(0x71, 0, 1, 0, 0),
         elf::insn(0x71, 2, 1, 1, 0),
         elf::insn(0x3f, 0, 2, 0, 0),
         elf::insn(0x95, 0, 0, 0, 0),
     ];
-    std::fs::write(&object, elf::of_instructions(&code.concat())?)?;
-    let (driver, out) = (folder.join("driver.c"), folder.join("out"));
-    std::fs::write(&driver, DRIVER)?;
+    std::fs::write(&object, elf::of_instructions(&code.concat())?).map_err(|error| error.to_string())?;
+    std::fs::write(&driver, DRIVER).map_err(|error| error.to_string())?;
+    Ok((object, driver))
+}
+
+fn files_for_another_architecture(folder: &Path) -> Checked {
+    let (object, driver) = division(folder)?;
+    let driver = driver.to_string_lossy();
+    build(folder, &object, &["--arch", "aarch64", "--link", "static", "--with", &driver])?.expect_code(0)?;
+    let mut emulator = Command::new("qemu-aarch64-static");
+    let finished = process::run(emulator.arg(folder.join("out/prog")))?.expect_code(0)?;
+    text::expect_equal("aarch64", "4\n", &finished.stdout)?;
+    build(folder, &object, &["--arch", "aarch64", "--link", "shared"])?.expect_code(0)?;
+    // A shared object (3) of machine 183.
+    match read(&folder.join("out/prog.so"))?.get(16..20) {
+        Some(&[3, 0, 183, 0]) => Ok(()),
+        other => Err(format!("not a shared object for aarch64: {other:?}").into()),
+    }
+}
+
+/// The object is there all the same.
+fn missing_compilers_are_named(folder: &Path) -> Checked {
+    let (object, _) = division(folder)?;
+    for (arch, compiler) in [("x86_64", "cc"), ("aarch64", "aarch64-linux-gnu-gcc")] {
+        let out = folder.join(arch);
+        let mut command = btaot();
+        command.arg("build").arg(&object).args(["--arch", arch, "--link", "shared", "-o"]).arg(&out);
+        let finished = process::run(command.env("PATH", folder))?.expect_code(1)?;
+        let compiler = if arch == std::env::consts::ARCH { "cc" } else { compiler };
+        let words =
+            format!("prog.o: written, but not linked: {compiler} cannot be run: No such file or directory");
+        if !finished.stderr.contains(&words) || !out.join("prog.o").exists() {
+            return Err(finished.stderr.into());
+        }
+    }
+    Ok(())
+}
+
+fn static_and_shared_files(folder: &Path) -> Checked {
+    let (object, driver) = division(folder)?;
+    let out = folder.join("out");
     let driver = driver.to_string_lossy();
     build(folder, &object, &["--link", "static", "--with", &driver])?.expect_code(0)?;
     let finished = process::run(&mut Command::new(out.join("prog")))?.expect_code(0)?;

@@ -6,6 +6,10 @@
 //! `btaot build` makes of the tool's bytecode: it gives the native code those contexts and answers, and compares which
 //! helpers it calls in which order, the numbers, keys, values and events that it gives them, what it writes into the
 //! values of maps, its results, and the maps and variables at the end.
+//!
+//! What needs probes that this kernel may lack is recorded in a virtual machine (`replay/machine.rs`).
+
+mod machine;
 
 use crate::examples;
 use crate::support::compiler::btaot;
@@ -20,12 +24,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Examples that are not recorded, and why.
-const NOT_RECORDED: [(&str, &str); 2] = [
-    ("capabilities", "kprobes: runs in the virtual machines of tests/kernels, which have no compiler"),
-    ("files", "likewise"),
-];
-
 /// Programs that their example's job does not run, beside those that others jump to when a case is rare.
 const NOT_RUN: [(&str, &str); 3] =
     // Python writes and reads by the functions `…_ex`, and removes files by unlinkat.
@@ -34,30 +32,28 @@ const NOT_RUN: [(&str, &str); 3] =
 pub fn trials() -> Vec<Trial> {
     let mut needs = vec![Need::Root, Need::KernelBtf, Need::Tracefs];
     needs.extend(["clang-19", "cc", "llvm-objcopy-19"].map(Need::Program));
-    let names = examples::names().into_iter().filter(|name| NOT_RECORDED.iter().all(|(no, _)| no != name));
+    let names =
+        examples::names().into_iter().filter(|name| !machine::JOBS.iter().any(|(other, _)| other == name));
     let trial = |name: String| {
         let title = format!("native::replay::{name}");
         policy::trial(title.clone(), needs.clone(), move || agrees(&name, &scratch::folder(&title)?))
     };
     let mut trials: Vec<Trial> = names.map(trial).collect();
-    let rows: [(_, &[Need], policy::Check); _] = [
-        ("difference_is_seen", &[], difference_is_seen),
-        ("exceptions_are_examples", &[], exceptions_are_examples),
-    ];
-    trials.extend(policy::table("native::replay", &needs, rows));
+    trials.push(policy::trial("native::replay::difference_is_seen", needs.clone(), || {
+        difference_is_seen(&scratch::folder("native::replay::difference_is_seen")?)
+    }));
+    trials.extend(machine::trials(&needs));
     trials
-}
-
-fn exceptions_are_examples(_: &Path) -> Checked {
-    let names = examples::names();
-    let stale = NOT_RECORDED.iter().find(|(name, _)| !names.iter().any(|known| known == name));
-    stale.map_or(Ok(()), |(name, _)| Err(format!("no example is called {name}").into()))
 }
 
 fn agrees(name: &str, folder: &Path) -> Checked {
     let trace = record(name, folder)?;
-    let replay = replayer(name, &trace, folder)?;
-    let said = process::run(Command::new(replay).arg(&trace))?.expect_code(0)?.stdout;
+    replay_agrees(name, &trace, folder)
+}
+
+fn replay_agrees(name: &str, trace: &Path, folder: &Path) -> Checked {
+    let replay = replayer(name, trace, folder)?;
+    let said = process::run(Command::new(replay).arg(trace))?.expect_code(0)?.stdout;
     let runs = said.lines().filter_map(|line| line.strip_suffix(" runs")?.split_once(": "));
     for (program, count) in runs {
         let may_rest = program.contains("_r") || NOT_RUN.contains(&(name, program));
@@ -90,6 +86,8 @@ struct Kit {
     record: PathBuf,
     wrappers: PathBuf,
     symbols: PathBuf,
+    /// Where this kernel's maps keep what the recorder reads of them.
+    offsets: PathBuf,
     replay: PathBuf,
 }
 
@@ -108,6 +106,7 @@ fn make_kit() -> Result<Kit, String> {
         record: folder.join("record"),
         wrappers: folder.join("wrappers.bin"),
         symbols: folder.join("wrappers.txt"),
+        offsets: folder.join("offsets"),
         replay: folder.join("replay.o"),
     };
     let compile = |options: &[&str], source: &str, output: &Path| {
@@ -115,11 +114,11 @@ fn make_kit() -> Result<Kit, String> {
         cc.args(["-O1", "-Wall", "-Werror"]).args(options).arg(sources().join(source)).arg("-o").arg(output);
         process::run(&mut cc)?.expect_code(0)
     };
-    compile(&[], "record.c", &kit.record)?;
+    compile(&["-static"], "record.c", &kit.record)?;
     compile(&["-c"], "replay.c", &kit.replay)?;
     let object = folder.join("wrappers.o");
     let mut clang = Command::new("clang-19");
-    clang.args(["-O2", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3", "-c"]).args(offsets_of_maps()?);
+    clang.args(["-O2", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3", "-c"]);
     clang.arg(sources().join("wrappers.bpf.c")).arg("-o").arg(&object);
     process::run(&mut clang)?.expect_code(0)?;
     let mut copy = Command::new("llvm-objcopy-19");
@@ -130,20 +129,14 @@ fn make_kit() -> Result<Kit, String> {
         let _ = writeln!(lines, "{name} {} {}", place / 8, size / 8);
     }
     std::fs::write(&kit.symbols, lines).map_err(|error| error.to_string())?;
+    let printed = process::run(Command::new("sh").arg("-c").arg(offsets()?))?.expect_code(0)?.stdout;
+    std::fs::write(&kit.offsets, printed).map_err(|error| error.to_string())?;
     Ok(kit)
 }
 
-/// Where this kernel's maps keep what the recorder reads of them.
-fn offsets_of_maps() -> Result<Vec<String>, String> {
-    let fields = [("id", "MAP_ID"), ("key_size", "KEY_SIZE"), ("value_size", "VALUE_SIZE")];
-    let mut printer = Command::new(programs::program("btf_offset")?);
-    printer.arg("bpf_map").args(fields.map(|(field, _)| field));
-    let printed = process::run(&mut printer)?.expect_code(0)?.stdout;
-    let define = |(field, name): (&str, &str)| {
-        let bits = printed.lines().find_map(|line| line.strip_prefix(field)?.trim().parse::<u32>().ok());
-        bits.map(|bits| format!("-D{name}={}", bits / 8)).ok_or(format!("struct bpf_map has no {field}"))
-    };
-    fields.into_iter().map(define).collect()
+/// Prints the offsets of fields, by a reader of this kernel's types.
+fn offsets() -> Result<String, String> {
+    Ok(format!("{} bpf_map id key_size value_size", programs::program("btf_offset")?.display()))
 }
 
 /// The functions of an object that others may call: name, place, size.
@@ -163,12 +156,16 @@ fn record(name: &str, folder: &Path) -> Result<PathBuf, String> {
     let work = folder.join("work");
     std::fs::create_dir(&work).map_err(|error| error.to_string())?;
     let mut command = Command::new(&kit.record);
-    command.args([&kit.wrappers, &kit.symbols, &trace]).arg(job.get_program()).args(job.get_args());
+    command
+        .args([&kit.wrappers, &kit.symbols, &kit.offsets, &trace])
+        .arg(job.get_program())
+        .args(job.get_args());
     command.current_dir(work).env("TOOL", scripts::tool(&scripts::examples().join(format!("{name}.bt")))?);
     // Two runs of one job would want the same port.
     let _alone = examples::alone(name);
-    process::run(&mut command)?.expect_code(0)?;
-    Ok(trace)
+    // Whether the tool did its job is the matter of `examples::NAME`; nothing is written where a program was refused.
+    let finished = process::run(&mut command)?;
+    if trace.exists() { Ok(trace) } else { Err(format!("{}{}", finished.stdout, finished.stderr)) }
 }
 
 /// A part of the file that `replay/trace.h` describes.

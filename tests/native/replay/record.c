@@ -1,5 +1,5 @@
-// record WRAPPERS SYMBOLS TRACE COMMAND...: runs COMMAND, and writes down what the eBPF programs that it loads are given
-// and what they do with it.
+// record WRAPPERS SYMBOLS OFFSETS TRACE COMMAND...: runs COMMAND, and writes down what the eBPF programs that it loads are
+// given and what they do with it. OFFSETS has lines with a field of `struct bpf_map` and its offset in bits.
 //
 // The kernel asks this process about each BPF_PROG_LOAD (seccomp's user notification). It loads the program in the
 // caller's place, with its helper calls turned to the functions of `wrappers.bpf.c`, and gives the caller the result. So
@@ -133,15 +133,32 @@ static void read_file(const char *path, char **bytes, size_t *size)
     fclose(file);
 }
 
-static void read_wrappers(const char *code, const char *names)
+// The offset of a field of this kernel's maps, in bytes.
+static int offset_of(const char *offsets, const char *field)
 {
+    size_t length = strlen(field);
+    for (const char *line = offsets; line && *line; line = strchr(line, '\n'), line += line != 0)
+        if (!strncmp(line, field, length) && line[length] == ' ')
+            return atoi(line + length) / 8;
+    fprintf(stderr, "struct bpf_map has no %s\n", field);
+    exit(1);
+}
+
+static void read_wrappers(const char *code, const char *names, const char *fields)
+{
+    static const char *const names_of_fields[] = {"id", "key_size", "value_size"};
+    char *offsets;
     char *bytes;
     size_t size;
     read_file(code, &bytes, &size);
     wrappers = (struct bpf_insn *)bytes;
+    size_t length;
+    read_file(fields, &offsets, &length);
     wrapper_count = size / sizeof *wrappers;
     for (unsigned at = 0; at < wrapper_count; at++) {
         struct bpf_insn *insn = wrappers + at;
+        if (insn->code == (BPF_LDX | BPF_MEM | BPF_W) && insn->off >= 0x7a00)
+            insn->off = offset_of(offsets, names_of_fields[(insn->off - 0x7a00) / 4]);
         if (insn->code != (BPF_LD | BPF_DW | BPF_IMM) || insn[0].imm != insn[1].imm)
             continue;
         int is_ring = insn->imm == 0x52494e47, is_stop = insn->imm == 0x53544f50;
@@ -478,12 +495,12 @@ static pid_t start(char **command, int *listener)
 int main(int count, char **arguments)
 {
     int listener, status;
-    if (count < 5)
+    if (count < 6)
         return 2;
     make_ring();
     types = load_btf();
-    read_wrappers(arguments[1], arguments[2]);
-    pid_t child = start(arguments + 4, &listener);
+    read_wrappers(arguments[1], arguments[2], arguments[3]);
+    pid_t child = start(arguments + 5, &listener);
     while (waitpid(child, &status, WNOHANG) == 0) {
         struct pollfd wanted = {listener, POLLIN, 0};
         if (poll(&wanted, 1, 10) > 0 && (wanted.revents & POLLIN))
@@ -496,8 +513,8 @@ int main(int count, char **arguments)
     for (unsigned n = 0; n < map_count; n++)
         if (maps[n].is_section)
             note_section(maps + n);
-    FILE *file = fopen(arguments[3], "w");
+    FILE *file = fopen(arguments[4], "w");
     if (!file || fwrite(trace, 1, trace_size, file) != trace_size || fclose(file))
-        fail("%s", arguments[3]);
+        fail("%s", arguments[4]);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -2,8 +2,8 @@
 // and functions for the begin and the end of programs and callbacks. The program's own calls are turned to these; the
 // verifier goes through them with what it knows of the caller's registers, so every pointer stays what it was.
 //
-// MAP_ID, KEY_SIZE and VALUE_SIZE are the offsets of these fields of the kernel's `struct bpf_map`. The recorder puts its
-// ring and its flag where the two numbers stand.
+// The recorder puts its ring, its flag and the offsets of three fields of the kernel's `struct bpf_map` where the numbers
+// below stand.
 #include "trace.h"
 
 typedef unsigned long long u64;
@@ -17,6 +17,9 @@ static u32 (*const processor)(void) = (void *)8;
 
 #define RING ({ void *it; asm volatile("%0 = 0x52494e4752494e47 ll" : "=r"(it)); it; })
 #define STOP ({ volatile u64 *it; asm volatile("%0 = 0x53544f5053544f50 ll" : "=r"(it)); it; })
+#define MAP_ID 0x7a00
+#define KEY_SIZE 0x7a04
+#define VALUE_SIZE 0x7a08
 #define INLINE static inline __attribute__((always_inline))
 // The reader is not woken: it looks by itself.
 #define NO_WAKEUP 1
