@@ -7,7 +7,7 @@ use btaot_abi::features::{FEATURES, KernelFeature};
 use btaot_frontend::Code;
 use btaot_grammar::manual;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::exec_cli::Exec;
 use crate::native_cli::{Build, Run};
@@ -46,7 +46,7 @@ pub enum Command {
     /// List probes and types of this machine
     ///
     /// Patterns are those of attach points, such as `tracepoint:syscalls:*open*`, `uprobe:/bin/bash:read*` or, for any
-    /// probe of the kernel, `*tcp*`; `struct task_struct` names types. Several are separated by commas.
+    /// probe of the kernel, `*tcp*`; `struct task_struct` names types. Several are separated by commas or spaces.
     List(List),
     /// Show what a tool carries
     Inspect(Inspect),
@@ -127,7 +127,7 @@ pub struct Compile {
 #[derive(Debug, Args)]
 pub struct List {
     /// What is listed; by default all probes of the kernel
-    pub pattern: Option<String>,
+    pub patterns: Vec<String>,
     /// Show what probes are given, and the definitions of types
     #[arg(short)]
     pub verbose: bool,
@@ -140,17 +140,17 @@ pub struct List {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Includes {
     /// Look for headers in this folder too
-    #[arg(short = 'I', value_name = "FOLDER")]
+    #[arg(short = 'I', value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub folders: Vec<PathBuf>,
     /// Read this header before the script's own
     #[arg(long = "include", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The tree of the kernel's headers, instead of those installed for the running kernel; a distribution that has
     /// two trees needs both
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub kernel_headers: Vec<PathBuf>,
     /// The clang that reads headers
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::ExecutablePath)]
     pub clang: Option<PathBuf>,
 }
 
@@ -182,7 +182,7 @@ pub struct Inspect {
     #[arg(long, conflicts_with = "extract")]
     pub json: bool,
     /// Write a section to a file: bpf (an eBPF object), native, meta or src
-    #[arg(long, num_args = 2, value_names = ["SECTION", "FILE"])]
+    #[arg(long, num_args = 2, value_names = ["SECTION", "FILE"], value_hint = ValueHint::FilePath)]
     pub extract: Option<Vec<String>>,
 }
 
@@ -300,6 +300,11 @@ pub struct Explain {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// The names of the subcommands.
+pub fn subcommands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 /// The exit code of a wrong command line. For commands that report on scripts, 1 means that one was rejected.

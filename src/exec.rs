@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use btaot_abi::arch::Arch;
 use btaot_abi::features::{FEATURES, KernelFeature};
 use btaot_runtime::describe;
 use btaot_runtime::sys::memory_file;
@@ -29,7 +30,12 @@ pub fn run(arguments: &Exec) -> Result<(), Failure> {
         return output::print(&format!("btaot v{}\n", env!("CARGO_PKG_VERSION")));
     }
     if arguments.info {
-        return output::print(&describe::kernel(&[]));
+        let build = format!(
+            "compiler:     btaot {}\narchitecture: {}\n",
+            env!("CARGO_PKG_VERSION"),
+            Arch::host().name()
+        );
+        return output::print(&(build + &describe::kernel(&[])));
     }
     refuse(arguments)?;
     if arguments.format_script || arguments.mode == Some(RunMode::Format) {
@@ -165,8 +171,8 @@ fn list(arguments: &Exec, settings: &Settings<'_>) -> Result<(), Failure> {
     if arguments.expression.is_some() || word.is_some_and(is_script) {
         return list::of_script(script(arguments)?, &request);
     }
-    let pattern = word.map_or_else(|| "*".into(), |word| word.to_string_lossy());
-    list::of_pattern(&pattern, &request)
+    let words: Vec<String> = arguments.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    list::of_pattern(&list::joined(&words), &request)
 }
 
 /// Prints what `-d` asks for, and writes what `--emit-llvm` does.

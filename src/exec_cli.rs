@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use crate::cli::Includes;
 
@@ -24,13 +24,13 @@ pub struct Exec {
     #[arg(short, value_name = "PID", allow_hyphen_values = true)]
     pub pid: Option<OsString>,
     /// Start this command (without a shell), trace only it, and end with it
-    #[arg(short, value_name = "COMMAND", conflicts_with = "pid")]
+    #[arg(short, value_name = "COMMAND", conflicts_with = "pid", value_hint = ValueHint::CommandString)]
     pub command: Option<OsString>,
     /// The form of the output: text or json
     #[arg(short, value_name = "FORMAT")]
     pub format: Option<OsString>,
     /// Write the output to this file instead of to standard output
-    #[arg(short, value_name = "FILE")]
+    #[arg(short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<OsString>,
     /// When output is handed over: line (default), full or none
     #[arg(short = 'B', value_name = "MODE")]
@@ -112,7 +112,7 @@ pub struct Exec {
     #[command(flatten)]
     pub includes: Includes,
     /// The script (`-` is standard input) unless there is -e, and its parameters
-    #[arg(value_name = "SCRIPT|PARAMETER", allow_negative_numbers = true)]
+    #[arg(value_name = "SCRIPT|PARAMETER", allow_negative_numbers = true, value_hint = ValueHint::FilePath)]
     pub words: Vec<OsString>,
     /// More parameters, and the script's own options
     #[arg(last = true, value_name = "PARAMETER")]

@@ -5,7 +5,7 @@ use btaot_grammar::manual;
 use btaot_grammar::vocabulary::closest;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Explain, Help};
+use crate::cli::{Cli, Explain, Help, subcommands};
 use crate::failure::Failure;
 use crate::{explain, output};
 
@@ -32,7 +32,9 @@ pub fn run(arguments: &Help) -> Result<(), Failure> {
     if Code::lookup(name).is_some() {
         return explain::run(&Explain { code: Some(name.to_owned()) });
     }
-    let hint = match closest(name, manual::names()) {
+    let subcommands = subcommands();
+    let names = manual::names().into_iter().chain(subcommands.iter().map(String::as_str));
+    let hint = match closest(name, names) {
         Some(known) => format!("did you mean `{known}`?"),
         None => "`btaot help` lists the names".to_owned(),
     };

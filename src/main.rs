@@ -33,6 +33,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use btaot_grammar::vocabulary::closest;
 use clap::Parser;
 use cli::{Cli, Command};
 
@@ -52,6 +53,25 @@ fn words() -> Vec<OsString> {
     words
 }
 
+/// A first word that is no file is taken for a script, and may be a misspelt subcommand.
+fn tell_of_close_subcommand() {
+    let Some(word) = words()
+        .into_iter()
+        .nth(1)
+        .and_then(|word| word.into_string().ok())
+        .filter(|word| !word.starts_with('-') && !Path::new(word).exists())
+    else {
+        return;
+    };
+    let known = cli::subcommands();
+    if known.contains(&word) {
+        return;
+    }
+    if let Some(close) = closest(&word, known.iter().map(String::as_str)) {
+        eprintln!("help: there is a subcommand `{close}`");
+    }
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(words()) {
         Ok(cli) => cli,
@@ -59,6 +79,7 @@ fn main() -> ExitCode {
         Err(message) => {
             // A closed pipe is nobody's problem.
             let _ = message.print();
+            tell_of_close_subcommand();
             let code = if message.use_stderr() { cli::usage_code() } else { 0 };
             return ExitCode::from(code);
         }
@@ -76,7 +97,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Man) => completions::manual_page(),
-        None => compile::run(&cli.compile),
+        None => compile::run(&cli.compile).inspect_err(|_| tell_of_close_subcommand()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

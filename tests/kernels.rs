@@ -8,6 +8,7 @@ pub mod machine;
 mod offsets;
 mod refusals;
 pub mod table;
+mod verdict;
 mod ways;
 
 use crate::support::directives::{self, Directives, Run};
@@ -88,6 +89,8 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(name, &machine, offsets::check));
         let name = format!("kernels::{}::ways_are_named", kernel.name);
         trials.push(trial(name, &machine, move |reports| ways::check(&kernel, reports)));
+        let name = format!("kernels::{}::verdict_is_explained", kernel.name);
+        trials.push(trial(name, &machine, verdict::check));
     }
     trials
 }
@@ -149,6 +152,9 @@ impl Machine {
         let ways = ways::tool()?;
         contents.cases.push((ways::CASE.to_owned(), ways::command(&ways)));
         contents.files.push(ways);
+        let verdict = verdict::tool()?;
+        contents.cases.push((verdict::CASE.to_owned(), verdict::command(&verdict)));
+        contents.files.push(verdict);
         contents.cases.push((SIGN_CASE.to_owned(), format!("dmesg | grep -o '{}'", self.kernel.sign)));
         for script in &self.scripts {
             // A script that does not compile fails its own test, not those beside it.

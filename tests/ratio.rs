@@ -132,7 +132,10 @@ fn run_programs(records: &[Value], folder: &Path) -> Vec<Outcome> {
 
 fn run_program(record: &Value, folder: &Path) -> Outcome {
     std::fs::create_dir(folder).map_err(|error| error.to_string())?;
-    let allow = (record["unsafe"] == true).then_some("--unsafe");
+    // Where the reference refused the run, it ran without what it needs to accept the program.
+    let refused =
+        record["note"].as_str().is_some_and(|note| note.starts_with("run refused without --unsafe"));
+    let allow = (record["unsafe"] == true && !refused).then_some("--unsafe");
     let arguments = ["-e", text(record), "-o", "bpftrace"];
     let compiled = process::run(btaot().current_dir(folder).args(allow).args(arguments))?;
     if compiled.code != Some(0) {

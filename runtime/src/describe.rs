@@ -7,8 +7,9 @@ use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::features::{FEATURES, KernelFeature};
 use btaot_abi::metadata::{Metadata, NamedOption, OptionValue, Program, Target};
 
-use crate::features::{Features, may_ask};
+use crate::features::{Features, has_helper, may_ask};
 use crate::sys::machine::release;
+use crate::tracefs::Tracefs;
 
 const OPTIONS: &str = "\
 Options:
@@ -155,11 +156,52 @@ pub fn kernel(fixed: &[(KernelFeature, bool)]) -> String {
     let features = Features::new(fixed);
     for row in FEATURES {
         let is_fixed = fixed.iter().any(|(feature, _)| *feature == row.feature);
-        let has = if features.has(row.feature) { "yes" } else { "no" };
+        let has = yes(features.has(row.feature));
         let note = if is_fixed { " (fixed when compiled)" } else { "" };
         let _ = writeln!(text, "  {:<22} {has}{note}", row.name);
     }
+    text.push_str("helpers that scripts may need:\n");
+    for (name, number) in HELPERS {
+        let _ = writeln!(text, "  {name:<22} {}", yes(has_helper(number)));
+    }
+    text.push_str("probes:\n");
+    for (name, has) in probes(has_btf) {
+        let _ = writeln!(text, "  {name:<22} {}", yes(has));
+    }
     text
+}
+
+/// Helpers without which some scripts do not run, and their numbers (`enum bpf_func_id` of `include/uapi/linux/bpf.h`).
+const HELPERS: [(&str, u32); 8] = [
+    ("send_signal", 109),
+    ("get_ns_current_pid_tgid", 120),
+    ("get_current_task_btf", 158),
+    ("for_each_map_elem", 164),
+    ("get_func_ip", 173),
+    ("loop", 181),
+    ("map_lookup_percpu_elem", 195),
+    ("ktime_get_tai_ns", 208),
+];
+
+/// Kinds of probes that not every kernel offers.
+fn probes(has_btf: bool) -> Vec<(&'static str, bool)> {
+    let has_event = |name: &str| Path::new("/sys/bus/event_source/devices").join(name).exists();
+    let tracefs = Tracefs::locate();
+    let has_tracepoints = tracefs.is_ok_and(|tracefs| tracefs.events(|_| true, |_| false).is_ok());
+    vec![
+        ("kprobe, kretprobe", has_event("kprobe")),
+        ("uprobe, usdt", has_event("uprobe")),
+        ("hardware", has_event("cpu")),
+        ("software, profile", has_event("software")),
+        ("watchpoint", has_event("breakpoint")),
+        ("tracepoint", has_tracepoints),
+        // That a kernel lets functions be traced shows when a program is attached.
+        ("fentry, fexit (types)", has_btf),
+    ]
+}
+
+fn yes(has: bool) -> &'static str {
+    if has { "yes" } else { "no" }
 }
 
 fn attach_points(program: &Program) -> String {

@@ -45,16 +45,30 @@ pub fn run(arguments: &List) -> Result<(), Failure> {
     };
     let request =
         Request { verbose: arguments.verbose, pid: arguments.pid, traceable: None, settings: &settings };
-    of_pattern(arguments.pattern.as_deref().unwrap_or("*"), &request)
+    let pattern = joined(&arguments.patterns);
+    of_pattern(&pattern, &request)
+}
+
+/// Words of the command line as one pattern. A type may be written without quotes.
+pub fn joined(words: &[String]) -> String {
+    match words.first() {
+        None => "*".to_owned(),
+        Some(first) if types::is_keyword(first) => words.join(" "),
+        Some(_) => words.join(","),
+    }
 }
 
 /// Lists what matches a pattern: several are separated by commas.
 pub fn of_pattern(pattern: &str, request: &Request<'_>) -> Result<(), Failure> {
     let mut text = String::new();
     for pattern in pattern.split(',').map(str::trim) {
+        let before = text.len();
         match types::pattern(pattern) {
             Some(wanted) => types::list(&mut text, &wanted, request)?,
             None => probes(&mut text, pattern, request)?,
+        }
+        if text.len() == before {
+            eprintln!("warning: nothing here matches `{pattern}`");
         }
     }
     output::print(&text)

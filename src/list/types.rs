@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use btaot_abi::metadata::has_wildcard;
 use btaot_abi::pattern::matches;
 use btaot_btf::{Btf, Def, Kind, Member, TypeId};
+use btaot_grammar::vocabulary::closest;
 use btaot_semantic::Target;
 
 use super::Request;
@@ -30,6 +32,11 @@ pub fn pattern(text: &str) -> Option<Wanted<'_>> {
     })
 }
 
+/// Whether a word begins a pattern of types.
+pub fn is_keyword(word: &str) -> bool {
+    pattern(&format!("{word} *")).is_some()
+}
+
 /// Lists types by name, or with `-v` their definitions.
 pub fn list(text: &mut String, wanted: &Wanted<'_>, request: &Request<'_>) -> Result<(), Failure> {
     let types = Types::read(request)?;
@@ -37,6 +44,12 @@ pub fn list(text: &mut String, wanted: &Wanted<'_>, request: &Request<'_>) -> Re
     let mut names = BTreeSet::new();
     for kind in wanted.kinds {
         names.extend(kernel.names(*kind));
+    }
+    if !has_wildcard(wanted.pattern.as_bytes())
+        && !names.contains(wanted.pattern)
+        && let Some(close) = closest(wanted.pattern, names.iter().copied())
+    {
+        eprintln!("warning: there is no {} `{}`; did you mean `{close}`?", wanted.keyword, wanted.pattern);
     }
     for name in names.into_iter().filter(|name| matches(wanted.pattern.as_bytes(), name.as_bytes())) {
         if !request.verbose {

@@ -120,6 +120,13 @@ fn truncated_tool_is_refused(folder: &Path) -> Checked {
     let tool = compile_text(HELLO, folder, "tool")?;
     let bytes = std::fs::read(&tool)?;
     let payload = payload_start(&bytes)?;
+    // Of a file that ends where its payload should begin, or in the first bytes of it, only zeros are left.
+    for end in [payload - 100, payload, payload + 4] {
+        expect_refusal(
+            &run_bytes(folder, &bytes[..end])?,
+            &["the file is truncated (payload); copy it again"],
+        )?;
+    }
     let sections = payload_sections(&bytes)?;
     let (_, last, length) = sections.last().ok_or("no sections")?;
     // Behind the sections there are only names and headers, which no loader reads. Inside the payload the kernel may
@@ -143,7 +150,9 @@ fn tool_for_another_machine_is_refused(folder: &Path) -> Checked {
     // The payload's machine stands behind its magic and schema; 183 is aarch64.
     let machine = payload_start(&bytes)? + 12;
     bytes[machine..machine + 4].copy_from_slice(&183_u32.to_le_bytes());
-    expect_refusal(&run_bytes(folder, &bytes)?, &["183"])?;
+    expect_refusal(&run_bytes(folder, &bytes)?, &["for aarch64, not for x86_64"])?;
+    bytes[machine..machine + 4].copy_from_slice(&9999_u32.to_le_bytes());
+    expect_refusal(&run_bytes(folder, &bytes)?, &["for ELF machine 9999, not for x86_64"])?;
     Ok(())
 }
 

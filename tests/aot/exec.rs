@@ -313,8 +313,13 @@ fn modes_and_information(folder: &Path) -> Checked {
         return Err("no benchmark".into());
     }
     let information = output(folder, &["--info"])?;
-    if !information.contains("uprobe_multi") {
-        return Err(format!("no feature is named: {information}").into());
+    let lines: Vec<Vec<&str>> = information.lines().map(|line| line.split_whitespace().collect()).collect();
+    for known in
+        ["uprobe_multi yes", "loop yes", "uprobe, usdt yes", "software, profile yes", "tracepoint yes"]
+    {
+        if !lines.iter().any(|words| words.join(" ") == known) {
+            return Err(format!("not `{known}`: {information}").into());
+        }
     }
     text::expect_equal(
         "version",

@@ -90,6 +90,11 @@ fn functions_and_static_probes_of_programs(_: &Path) -> Checked {
 
 fn types_and_their_definitions(_: &Path) -> Checked {
     lists(&["struct list_hea?"], "struct list_head\n")?;
+    lists(&["struct", "list_head"], "struct list_head\n")?;
+    lists(
+        &["software:cpu-clock", "software:cpu-migrations"],
+        "software:cpu-clock:\nsoftware:cpu-migrations:\n",
+    )?;
     let expected = "vmlinux: struct list_head {\n\tstruct list_head *next;\n\tstruct list_head *prev;\n};\n";
     lists(&["-v", "struct list_head"], expected)?;
     let timer = "vmlinux: struct timer_list {\n\tstruct hlist_node entry;\n\tlong unsigned int expires;\n\t\
@@ -130,6 +135,12 @@ fn what_is_not_there(_: &Path) -> Checked {
     if !finished.stderr.contains("no file `nofile.bt`") {
         return Err(format!("{finished:?}").into());
     }
+    let finished = list(&["struct task_strcut"])?;
+    let expected = "warning: there is no struct `task_strcut`; did you mean `task_struct`?\n\
+                    warning: nothing here matches `struct task_strcut`\n";
+    text::expect_equal("a type", expected, &finished.stderr)?;
+    let finished = list(&["t:no_such:*,software:cpu-clock"])?;
+    text::expect_equal("a pattern", "warning: nothing here matches `t:no_such:*`\n", &finished.stderr)?;
     for (pattern, word) in [("kprobo:x", "`kprobe`"), ("uprobe:/no/such/file:*", "/no/such/file")] {
         let finished = process::run(btaot().args(["list", pattern]))?.expect_code(1)?;
         if !finished.stderr.contains(word) {

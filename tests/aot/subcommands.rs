@@ -22,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         ("fmt_changes_no_instruction", &[], fmt_changes_no_instruction),
         ("help_explains_names", &[], help_explains_names),
         ("explain_knows_every_code_it_lists", &[], explain_knows_every_code_it_lists),
+        ("misspelt_names_are_guessed", &[], misspelt_names_are_guessed),
         ("completions_and_manual_page", &[], completions_and_manual_page),
     ];
     policy::table("aot::subcommands", &[], rows)
@@ -149,6 +150,29 @@ fn explain_knows_every_code_it_lists(folder: &Path) -> Checked {
         }
     }
     run(folder, &["explain", "E9999"])?.expect_code(1)?;
+    Ok(())
+}
+
+fn misspelt_names_are_guessed(folder: &Path) -> Checked {
+    let rows: [(&[&str], &str); _] = [
+        (&["help", "kprob"], "nothing is called `kprob`; did you mean `kprobe`?"),
+        (&["help", "insepct"], "nothing is called `insepct`; did you mean `inspect`?"),
+        (&["help", "xyzzy"], "nothing is called `xyzzy`; `btaot help` lists the names"),
+        (&["insepct", "tool"], "help: there is a subcommand `inspect`"),
+        (&["lsit"], "help: there is a subcommand `list`"),
+    ];
+    for (arguments, line) in rows {
+        let finished = run(folder, arguments)?.expect_code(1)?;
+        if !finished.stderr.lines().any(|said| said.trim_start_matches("error: ") == line) {
+            return Err(format!("{arguments:?}: {finished:?}").into());
+        }
+    }
+    // A script that is there is a script, whatever its name.
+    std::fs::write(folder.join("lsit"), "begin {")?;
+    let script = run(folder, &["lsit"])?.expect_code(1)?;
+    if script.stderr.contains("subcommand") {
+        return Err(format!("{script:?}").into());
+    }
     Ok(())
 }
 

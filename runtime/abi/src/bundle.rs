@@ -74,7 +74,11 @@ pub enum BundleError {
         found: u32,
     },
     /// The payload is for another architecture.
-    #[error("the tool is for ELF machine {found}, not for {}; compile the script for this architecture", .expected.name())]
+    #[error(
+        "the tool is for {}, not for {}; compile the script for this architecture",
+        machine_name(*found),
+        .expected.name()
+    )]
     Machine {
         /// `e_machine` of the payload.
         found: u32,
@@ -93,6 +97,11 @@ pub enum BundleError {
         /// The part.
         what: &'static str,
     },
+}
+
+fn machine_name(machine: u32) -> String {
+    let known = u16::try_from(machine).ok().and_then(Arch::from_elf_machine);
+    known.map_or_else(|| format!("ELF machine {machine}"), |arch| arch.name().to_owned())
 }
 
 /// Sections of a payload, borrowed.

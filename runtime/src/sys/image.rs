@@ -26,7 +26,7 @@ const READABLE: u32 = 4;
 const AFTER_ELF_HEADER: u64 = 64;
 
 /// The read-only segments of this program that start with `magic`: where a payload is. The second part
-/// tells whether the end of the file cuts the segment off.
+/// tells whether the end of the file cuts the segment off; nothing is given of one of which `magic` itself is cut.
 pub fn segments(magic: &[u8]) -> Vec<(&'static [u8], bool)> {
     let headers = program_headers();
     let Some(bias) = load_bias(headers) else { return Vec::new() };
@@ -37,14 +37,15 @@ pub fn segments(magic: &[u8]) -> Vec<(&'static [u8], bool)> {
         .filter_map(|header| {
             let start = bias.wrapping_add(header.address) as usize;
             let len = header.file_size as usize;
+            // Of all read-only segments of the program, the payload is the last in the file.
             if !is_readable(start) {
-                return None;
+                return Some((&[][..], true));
             }
             // SAFETY: the kernel mapped this segment for the whole life of the process, nothing writes it,
             // and its first page was just found to be backed by the file.
             let head = unsafe { std::slice::from_raw_parts(start as *const u8, magic.len()) };
             if head != magic {
-                return None;
+                return is_cut(head, magic).then_some((&[][..], true));
             }
             let cut = !is_readable(start + len - 1);
             let len = if cut { magic.len() } else { len };
@@ -52,6 +53,12 @@ pub fn segments(magic: &[u8]) -> Vec<(&'static [u8], bool)> {
             Some((unsafe { std::slice::from_raw_parts(start as *const u8, len) }, cut))
         })
         .collect()
+}
+
+/// Whether the file ends within `magic`: the rest of the page is zero then.
+fn is_cut(head: &[u8], magic: &[u8]) -> bool {
+    let same = head.iter().zip(magic).take_while(|(found, wanted)| found == wanted).count();
+    same > 0 && head[same..].iter().all(|&byte| byte == 0)
 }
 
 fn program_headers() -> &'static [ProgramHeader] {
