@@ -125,8 +125,16 @@ fn is_trace(line: &str) -> bool {
         || text.starts_with("regs=")
         || text.starts_with("propagating ")
         || text.starts_with("Live regs before insn")
+        || is_note(text)
         || is_state(text)
         || (number > 0 && after.starts_with(": "))
+}
+
+/// Kernels before 6.8 note what they cannot make of a program's own prototype, and go on.
+fn is_note(text: &str) -> bool {
+    text.starts_with("Unrecognized arg#")
+        || text.starts_with("reg type unsupported for arg#")
+        || (text.starts_with("arg#") && text.contains("size cannot be determined"))
 }
 
 /// `R1=ctx()`, ` R0_w=inv0` or `frame1: R6=…`: what registers hold.
@@ -212,6 +220,14 @@ mod tests {
         let says = "\n    the verifier says: invalid access to map value, value_size=8 off=8 size=8\
             \n    the verifier says: R1 max value is outside of the allowed memory range";
         assert_eq!(refusal(13, new), format!("{start}{says}{unknown}"));
+        // Linux 5.10 and 6.1 begin with a note.
+        for note in ["Unrecognized arg#0 type PTR", "reg type unsupported for arg#0 function begin_0#22"] {
+            let large = refusal(14, &format!("{note}\nThe sequence of 8193 jumps is too complex.\n"));
+            assert!(
+                large.contains("\n    the verifier says: The sequence") && !large.contains(note),
+                "{large}"
+            );
+        }
         assert_eq!(refusal(13, ""), format!("{start}\n    the verifier gives no reason"));
     }
 
