@@ -86,6 +86,7 @@ fn program(symbol: &str, identity: Identity, attach: Vec<(&str, Target)>) -> Pro
         identity,
         tracepoint: None,
         operands: None,
+        binaries: Vec::new(),
         filters_pid: false,
         rest: None,
     }

@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod dwarf;
 mod fold;
 pub mod headers;
 mod location;
@@ -84,7 +85,9 @@ fn analyze_folded(
     let (clauses, problems) = probes::clauses(script, sources, options);
     diagnostics.extend(problems);
     let kernel = KernelTypes::new(target);
-    let (mut catalog, problems) = Catalog::new((target, &kernel), headers, &script.c_items);
+    let binaries = probes::binaries(&clauses, sources);
+    let fixed = (headers, &binaries[..]);
+    let (mut catalog, problems) = Catalog::new((target, &kernel), fixed, &script.c_items);
     catalog.prefer_modules(&probes::modules(&clauses));
     diagnostics.extend(problems);
     if diagnostics.iter().any(Diagnostic::is_error) {

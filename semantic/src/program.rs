@@ -9,7 +9,7 @@ pub use btaot_abi::aggregation::Aggregation;
 use btaot_abi::constants::{IntSource, StrSource};
 use btaot_abi::ids::{MapId, ProgramId};
 pub use btaot_abi::metadata::{
-    ActionKind, AttachPoint, Config, Location, NamedOption, OptionValue, ProgramKind,
+    ActionKind, AttachPoint, Config, KnownBinary, Location, NamedOption, OptionValue, ProgramKind,
 };
 
 use crate::types::{Space, StructId, Structs, Type};
@@ -44,6 +44,8 @@ pub struct Body {
     pub context: Context,
     /// Attach points, in source order.
     pub attach: Vec<AttachPoint>,
+    /// Binaries whose types the body relies on.
+    pub binaries: Vec<KnownBinary>,
     /// Scratch variables, indexed by [`VarId`].
     pub variables: Vec<Variable>,
     /// Runs the body only if true.
@@ -440,6 +442,8 @@ pub enum ExprKind {
     AddressOf(Box<Expr>),
     /// Fields of a tuple or record in order, each of its field's type.
     Aggregate(Vec<Expr>),
+    /// A structure or array that is known in pieces: integers, each with its byte offset. What they leave out is zero.
+    Pieces(Vec<(u32, Expr)>),
     /// A field of a tuple or record.
     Field {
         /// The tuple.

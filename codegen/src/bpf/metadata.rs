@@ -51,6 +51,7 @@ fn program(program: &Program, body: &Body, unit: &Unit) -> abi::Program {
         identity: lower::identity(body),
         tracepoint: arguments(program, body),
         operands: unit.operands.get(body.id.index()).cloned().flatten(),
+        binaries: body.binaries.clone(),
         filters_pid: lower::filters_pid(body),
         rest: lower::is_split(unit, body).then(|| lower::rest_symbol(body)),
     }

@@ -166,6 +166,7 @@ fn walk<'p>(root: &'p Expr, visit: &mut impl FnMut(Node<'p>)) {
         | ExprKind::CallC { arguments: fields, .. } => {
             fields.iter().for_each(|field| walk(field, visit));
         }
+        ExprKind::Pieces(pieces) => pieces.iter().for_each(|(_, piece)| walk(piece, visit)),
         ExprKind::ReadStr { address, length, .. } | ExprKind::ReadBuf { address, length, .. } => {
             walk(address, visit);
             optional(length.as_deref(), visit);

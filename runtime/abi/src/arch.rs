@@ -22,6 +22,8 @@ pub struct PtRegs {
     pub return_value: u16,
     /// The stack pointer.
     pub stack_pointer: u16,
+    /// Bytes from where it points to at a function's entry to the arguments on the stack.
+    pub stack_arguments: u32,
     /// The instruction pointer.
     pub instruction_pointer: u16,
     /// Every register by the name that `reg()` knows.
@@ -32,6 +34,8 @@ const X86_64: PtRegs = PtRegs {
     arguments: &[112, 104, 96, 88, 72, 64],
     return_value: 80,
     stack_pointer: 152,
+    // Behind the return address.
+    stack_arguments: 8,
     instruction_pointer: 128,
     by_name: &[
         ("r15", 0),
@@ -63,6 +67,7 @@ const AARCH64: PtRegs = PtRegs {
     arguments: &[0, 8, 16, 24, 32, 40, 48, 56],
     return_value: 0,
     stack_pointer: 248,
+    stack_arguments: 0,
     instruction_pointer: 256,
     by_name: &[
         ("r0", 0),

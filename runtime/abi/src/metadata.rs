@@ -184,6 +184,9 @@ pub struct Program {
     pub tracepoint: Option<TracepointArgs>,
     /// Arguments of static probes that the program reads.
     pub operands: Option<OperandTable>,
+    /// Binaries whose types the program relies on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binaries: Vec<KnownBinary>,
     /// Whether the program filters on the target process by itself (kinds for which the kernel
     /// has no filter).
     pub filters_pid: bool,
@@ -191,6 +194,15 @@ pub struct Program {
     /// [`REST_MAP`] when the case is another. Both attach in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<String>,
+}
+
+/// A binary as it was when the tool was compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownBinary {
+    /// Its path, as the attach point has it.
+    pub path: Bytes,
+    /// Its build id, in hexadecimal; empty if it has none.
+    pub build_id: String,
 }
 
 /// How a program learns its probe number.

@@ -1,4 +1,4 @@
-//! Arguments and results of traced kernel functions, by name.
+//! Arguments and results of traced functions, by name.
 
 use btaot_abi::Bytes;
 use btaot_abi::metadata::{RETURN_VALUE, has_wildcard};
@@ -6,9 +6,9 @@ use btaot_frontend::ast::{AttachTarget, Part};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
 
 use super::Checker;
+use crate::dwarf::Passed;
 use crate::probes::{Group, Layout, did_you_mean};
 use crate::program::{EventValue, Expr, ExprKind};
-use crate::structs::Prototype;
 use crate::ty::Ty;
 use crate::types::{Space, Type};
 use crate::value::{Checked, Value};
@@ -17,21 +17,33 @@ use crate::value::{Checked, Value};
 #[derive(Clone, Debug)]
 pub(super) struct Signature {
     /// The attach point that names the function, in short.
-    of: Bytes,
-    /// Its parameters, each with the number of words before it.
-    parameters: Vec<Parameter>,
+    pub of: Bytes,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
     /// Its result, and the number of words before it.
-    result: (Ty, u32),
-    /// Functions of other attach points of the clause, with their parameters.
-    others: Vec<(Bytes, Vec<(Bytes, Type)>)>,
+    pub result: (Ty, u32),
+    /// Other functions of the clause, with their parameters.
+    pub others: Vec<(Bytes, Vec<Parameter>)>,
 }
 
 /// A parameter.
 #[derive(Clone, Debug)]
-struct Parameter {
-    name: Bytes,
-    ty: Ty,
-    word: u32,
+pub(super) struct Parameter {
+    /// Its name.
+    pub name: Bytes,
+    /// Its type.
+    pub ty: Ty,
+    /// Where it is.
+    pub place: ParameterPlace,
+}
+
+/// Where an argument is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ParameterPlace {
+    /// Behind so many words of the context.
+    Word(u32),
+    /// Where calls between user functions put it.
+    Passed(Passed),
 }
 
 impl Checker<'_, '_> {
@@ -47,48 +59,56 @@ impl Checker<'_, '_> {
         if group.points.iter().any(|point| matches!(point.target, AttachTarget::FentryBpf { .. })) {
             return None;
         }
-        let mut found = group.points.iter().filter_map(|point| {
-            let (name, prototype) = match &point.target {
-                AttachTarget::Fentry { module, function, .. } => {
-                    (function, self.catalog.kernel_function(text(module), &function.text))
-                }
-                AttachTarget::RawTracepoint { module, event } => {
-                    (event, self.catalog.raw_tracepoint(text(module), &event.text))
-                }
-                AttachTarget::Iter { name, .. } => {
-                    self.body.iterator = Some(format!("bpf_iter__{}", name.lossy()));
-                    (name, self.catalog.iterator(&name.text))
-                }
-                _ => return None,
-            };
-            Some((name, prototype?))
-        });
+        let found: Vec<_> = group
+            .points
+            .iter()
+            .filter_map(|point| {
+                let (name, prototype) = match &point.target {
+                    AttachTarget::Fentry { module, function, .. } => {
+                        (function, self.catalog.kernel_function(text(module), &function.text))
+                    }
+                    AttachTarget::RawTracepoint { module, event } => {
+                        (event, self.catalog.raw_tracepoint(text(module), &event.text))
+                    }
+                    AttachTarget::Iter { name, .. } => {
+                        self.body.iterator = Some(format!("bpf_iter__{}", name.lossy()));
+                        (name, self.catalog.iterator(&name.text))
+                    }
+                    _ => return None,
+                };
+                Some((name, prototype?))
+            })
+            .collect();
+        let mut found = found.into_iter();
         let (name, first) = found.next()?;
         // A pattern is taken to match functions like the first one; the tool checks each where it runs.
         let is_exact = |name: &Part| !has_wildcard(&name.text);
         let others: Vec<_> = found
             .filter(|(name, _)| is_exact(name))
-            .map(|(name, other)| (Bytes::from(name.text.clone()), other.parameters))
+            .map(|(name, other)| (Bytes::from(name.text.clone()), self.placed(other.parameters).0))
             .collect();
-        let signature = self.typed(Bytes::from(name.text.clone()), first);
-        Some(Signature { others, ..signature })
+        let (parameters, words) = self.placed(first.parameters);
+        let result = (Ty::from(first.result).in_default_space(Space::Kernel), words);
+        Some(Signature { of: Bytes::from(name.text.clone()), parameters, result, others })
     }
 
-    fn typed(&self, of: Bytes, prototype: Prototype) -> Signature {
-        let typed = |ty: Type| Ty::from(ty).in_default_space(Space::Kernel);
+    /// Parameters with their places in the context, and how many words all of them take.
+    fn placed(&self, parameters: Vec<(Bytes, Type)>) -> (Vec<Parameter>, u32) {
         let mut word = 0;
-        let parameters = prototype.parameters.into_iter().map(|(name, ty)| {
-            let before = word;
+        let parameters = parameters.into_iter().map(|(name, ty)| {
+            let place = ParameterPlace::Word(word);
             word += self.catalog.words(&ty);
-            Parameter { name, ty: typed(ty), word: before }
+            Parameter { name, ty: Ty::from(ty).in_default_space(Space::Kernel), place }
         });
-        let parameters = parameters.collect();
-        Signature { of, parameters, result: (typed(prototype.result), word), others: Vec::new() }
+        (parameters.collect(), word)
     }
 
     fn known_signature(&mut self, span: Span) -> Checked<Signature> {
         if let Some(signature) = &self.body.arguments {
             return Ok(signature.clone());
+        }
+        if self.body.layout == Layout::Uprobe {
+            return self.user_signature(span);
         }
         let message = "nothing is known here of the arguments' names and types";
         let error = Diagnostic::error(Code::MissingTypeInformation, span, message);
@@ -103,6 +123,7 @@ impl Checker<'_, '_> {
         let mut fields = Vec::with_capacity(signature.parameters.len());
         let mut values = Vec::with_capacity(signature.parameters.len());
         for parameter in &signature.parameters {
+            self.agree(&signature, parameter, span)?;
             let value = self.parameter(&signature, parameter, span)?;
             fields.push((parameter.name.clone(), value.ty));
             values.push(value.expr);
@@ -139,17 +160,24 @@ impl Checker<'_, '_> {
         let expected = parameter.ty.lower();
         let name = parameter.name.display();
         for (function, parameters) in &signature.others {
-            let (first, other) = (signature.of.display(), function.display());
-            let found = parameters.iter().find(|(known, _)| *known == parameter.name);
-            let typed = found.map(|(_, ty)| Ty::from(ty.clone()).in_default_space(Space::Kernel).lower());
-            let (code, message) = match typed {
-                Some(ty) if ty == expected => continue,
+            let (first, other_name) = (signature.of.display(), function.display());
+            let found = parameters.iter().find(|known| known.name == parameter.name);
+            // Those of the kernel are found by name where the tool runs.
+            let is_there = |other: &Parameter| {
+                matches!(other.place, ParameterPlace::Word(_)) || other.place == parameter.place
+            };
+            let (code, message) = match found {
+                Some(other) if other.ty.lower() == expected && is_there(other) => continue,
+                Some(other) if other.ty.lower() == expected => {
+                    let message = format!("`{name}` is in different places in `{first}` and `{other_name}`");
+                    (Code::ConflictingTypes, message)
+                }
                 Some(_) => {
-                    let message = format!("`{name}` is of different types in `{first}` and `{other}`");
+                    let message = format!("`{name}` is of different types in `{first}` and `{other_name}`");
                     (Code::ConflictingTypes, message)
                 }
                 None => {
-                    let message = format!("`{other}` has no argument `{name}`, though `{first}` has");
+                    let message = format!("`{other_name}` has no argument `{name}`, though `{first}` has");
                     (Code::UnknownField, message)
                 }
             };
@@ -168,7 +196,10 @@ impl Checker<'_, '_> {
                 format!("`{}` is of a type that the language has no values of", parameter.name.display());
             return self.error(Code::UnknownType, span, message);
         }
-        Ok(self.word(signature, parameter, span))
+        match &parameter.place {
+            ParameterPlace::Word(word) => Ok(self.word(signature, parameter, *word, span)),
+            ParameterPlace::Passed(passed) => self.passed(parameter, passed, span),
+        }
     }
 
     /// A member of the context of an iterator.
@@ -179,14 +210,14 @@ impl Checker<'_, '_> {
     }
 
     /// A word of what a function's program gets.
-    fn word(&mut self, signature: &Signature, parameter: &Parameter, span: Span) -> Value {
+    fn word(&mut self, signature: &Signature, parameter: &Parameter, word: u32, span: Span) -> Value {
         let id = match self.body.record {
             Some(id) => id,
             None => self.catalog.arguments(&signature.of),
         };
         self.body.record = Some(id);
         let ty = parameter.ty.lower();
-        let field = self.catalog.argument(id, &parameter.name, &ty, parameter.word);
+        let field = self.catalog.argument(id, &parameter.name, &ty, word);
         let location = self.location(span);
         // The kernel takes loads of whole words from the context only; parts of structures are copied from there.
         let space = if matches!(ty, Type::Struct(_)) { Space::Kernel } else { Space::Context };
@@ -213,7 +244,8 @@ impl Checker<'_, '_> {
             let message = format!("`{}` gives nothing back", signature.of.display());
             return self.error(Code::NotInThisProbe, span, message);
         }
-        let result = Parameter { name: Bytes::from(RETURN_VALUE), ty, word };
-        Ok(self.word(&signature, &result, span))
+        let place = ParameterPlace::Word(word);
+        let result = Parameter { name: Bytes::from(RETURN_VALUE), ty, place };
+        Ok(self.word(&signature, &result, word, span))
     }
 }

@@ -20,13 +20,14 @@ mod pointers;
 mod script_functions;
 mod stmt;
 mod typename;
+mod user_arguments;
 mod variables;
 
 use std::collections::BTreeSet;
 
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
-use btaot_abi::metadata::{AttachPoint, Target as Attach, Uprobe};
+use btaot_abi::metadata::{AttachPoint, KnownBinary, Target as Attach, Uprobe};
 use btaot_frontend::diagnostic::HIDDEN;
 use btaot_frontend::{Code, Diagnostic, Sources, Span, ast};
 use btaot_grammar::vocabulary::ProbeKind;
@@ -130,6 +131,12 @@ struct BodyState {
     iterator: Option<String>,
     /// The program is an iterator in a file of its own: it runs when somebody reads that, without the tool.
     pinned: bool,
+    /// The user functions that are traced.
+    uprobes: Vec<Uprobe>,
+    /// Binaries whose types the body relies on.
+    binaries: Vec<KnownBinary>,
+    /// Why the arguments are not known was said already.
+    explained: bool,
     scopes: Vec<Vec<(String, VarId)>>,
     variables: Vec<Declared>,
     /// Loops around the statement that is being walked.
@@ -249,6 +256,9 @@ impl BodyState {
             arguments: None,
             iterator: None,
             pinned: false,
+            uprobes: Vec::new(),
+            binaries: Vec::new(),
+            explained: false,
             scopes: Vec::new(),
             variables: Vec::new(),
             loops: Vec::new(),
@@ -277,6 +287,7 @@ impl Checker<'_, '_> {
             group.attach.iter().any(|point| matches!(point.target, Attach::Iter { pin: Some(_), .. }));
         self.body.type_name = group.type_name;
         self.body.scopes.push(Vec::new());
+        self.body.uprobes = user_arguments::uprobes(group);
         self.body.arguments = self.signature(group);
         self.expansions = 0;
         let predicate = clause.probe.predicate.as_ref().and_then(|predicate| self.predicate(predicate));
@@ -297,6 +308,7 @@ impl Checker<'_, '_> {
                 Layout::PerfEvent => Context::PerfEvent,
             },
             attach: group.attach.clone(),
+            binaries: std::mem::take(&mut self.body.binaries),
             variables: self.finished_variables(),
             predicate,
             statements,

@@ -20,7 +20,10 @@ impl Checker<'_, '_> {
     pub(super) fn type_name(&mut self, ty: &ast::Type) -> Checked<Ty> {
         match &ty.kind {
             ast::TypeKind::Named(name) => self.named_type(name, ty.span),
-            ast::TypeKind::Tagged { tag, name } => match self.catalog.tagged(*tag, name) {
+            ast::TypeKind::Tagged { tag, name } => match self
+                .traced_type(|catalog, binary| catalog.user_tagged(binary, *tag, name))
+                .or_else(|| self.catalog.tagged(*tag, name))
+            {
                 Some(found) => Ok(self.found_type(found, ty.span)),
                 None => {
                     let message = format!("there is no `{} {name}`, here or in the kernel", tag.keyword());
@@ -87,7 +90,8 @@ impl Checker<'_, '_> {
 
     fn named_type(&mut self, name: &str, span: Span) -> Checked<Ty> {
         let Some(builtin) = BuiltinType::lookup(name) else {
-            return match self.catalog.typedef(name) {
+            let found = self.traced_type(|catalog, binary| catalog.user_typedef(binary, name));
+            return match found.or_else(|| self.catalog.typedef(name)) {
                 Some(ty) => Ok(self.found_type(ty, span)),
                 None => {
                     let hint = did_you_mean(name, BuiltinType::names());

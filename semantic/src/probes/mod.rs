@@ -1,5 +1,6 @@
 //! Attach points: from what the front end split to what the runtime attaches, and which of them share a program.
 
+mod binaries;
 mod notes;
 mod resolve;
 
@@ -12,6 +13,7 @@ use crate::Options;
 use crate::structs::VMLINUX;
 use crate::types::Space;
 
+pub(crate) use binaries::binaries;
 pub(crate) use notes::notes;
 
 /// What the context of a program is; clauses are cut into one body for each.

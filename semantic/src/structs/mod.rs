@@ -11,6 +11,7 @@ mod function;
 mod kernel;
 mod kernel_types;
 mod tracepoint;
+mod user;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type}
 pub(crate) use function::Prototype;
 pub(crate) use kernel_types::{KernelTypes, VMLINUX};
 pub(crate) use tracepoint::TracepointFault;
+pub(crate) use user::{Binary, UserPrototype};
 
 /// All types by name, as the script sees them.
 pub(crate) struct Catalog<'t> {
@@ -39,6 +41,8 @@ pub(crate) struct Catalog<'t> {
     sources: Vec<Source>,
     headers: Option<&'t Headers>,
     header_types: Option<Btf<'t>>,
+    binaries: &'t [Binary],
+    binary_types: Vec<OnceCell<Option<Btf<'t>>>>,
     btf_structs: IndexMap<(Whose, TypeId), StructId>,
     btf_enums: IndexMap<(Whose, TypeId), EnumId>,
     incomplete: IndexMap<(bool, Bytes), StructId>,
@@ -55,13 +59,15 @@ pub(crate) enum Whose {
     Module(u32),
     /// That of included headers: fixed.
     Headers,
+    /// That of a binary of the script, by its number: fixed.
+    Binary(usize),
 }
 
 impl Whose {
     fn origin(self) -> Origin {
         match self {
             Self::Kernel | Self::Module(_) => Origin::Kernel,
-            Self::Headers => Origin::Script,
+            Self::Headers | Self::Binary(_) => Origin::Script,
         }
     }
 }
@@ -69,7 +75,7 @@ impl Whose {
 /// Where the fields of a structure come from.
 #[derive(Clone, Debug)]
 enum Source {
-    /// BTF, of the kernel or of headers.
+    /// BTF.
     Btf(Whose, TypeId),
     /// The script, which gives all fields at once, and their alignment in bytes.
     Script(u32),
@@ -110,7 +116,7 @@ impl<'t> Catalog<'t> {
     /// with those.
     pub fn new(
         (target, kernel): (&'t Target, &'t KernelTypes<'t>),
-        headers: Option<&'t Headers>,
+        (headers, binaries): (Option<&'t Headers>, &'t [Binary]),
         items: &[CItem],
     ) -> (Self, Vec<Diagnostic>) {
         let mut catalog = Self {
@@ -121,6 +127,8 @@ impl<'t> Catalog<'t> {
             sources: Vec::new(),
             headers,
             header_types: headers.and_then(|headers| Btf::scan(&headers.btf, None).ok()),
+            binaries,
+            binary_types: binaries.iter().map(|_| OnceCell::new()).collect(),
             btf_structs: IndexMap::new(),
             btf_enums: IndexMap::new(),
             incomplete: IndexMap::new(),
@@ -177,6 +185,7 @@ impl<'t> Catalog<'t> {
             Whose::Kernel => self.btf(),
             Whose::Module(number) => self.kernel.module(number),
             Whose::Headers => self.header_types.as_ref(),
+            Whose::Binary(number) => self.binary_btf(number),
         }
     }
 
@@ -361,11 +370,9 @@ impl<'t> Catalog<'t> {
             Type::Record(fields) => fields.iter().map(|(_, ty)| self.align_of(ty)).max().unwrap_or(1),
             Type::Struct(id) => match self.sources[id.0 as usize] {
                 Source::Script(align) => align,
-                Source::Btf(Whose::Headers, id) => self
-                    .header_types
-                    .as_ref()
-                    .and_then(|types| u32::try_from(types.align(id)).ok())
-                    .unwrap_or(8),
+                Source::Btf(whose @ (Whose::Headers | Whose::Binary(_)), id) => {
+                    self.types_of(whose).and_then(|types| u32::try_from(types.align(id)).ok()).unwrap_or(8)
+                }
                 Source::Btf(Whose::Kernel | Whose::Module(_), _)
                 | Source::Tracepoint(_)
                 | Source::Arguments(_)

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use btaot_abi::Bytes;
 
-use super::{Facts, Functions, matches};
+use super::{Facts, Functions, UserQuestion, matches};
+use crate::dwarf::{Unknown, UserTypes};
 
 /// Facts on a machine that need not exist.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +88,10 @@ impl Facts for Fixture {
 
     fn symbol_size(&self, _: &[u8], _: &[u8]) -> Option<u64> {
         None
+    }
+
+    fn user_types(&self, _: &[u8], _: &UserQuestion<'_>) -> Result<UserTypes, Unknown> {
+        Err(Unknown::NoBinary)
     }
 
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool> {

@@ -7,14 +7,18 @@ mod live;
 mod memory;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
+use btaot_abi::metadata::Place;
 pub(crate) use btaot_abi::pattern::matches;
 
 pub use memory::Fixture;
+
+use crate::dwarf::{Unknown, UserTypes};
 
 /// A source of facts on a machine.
 trait Facts {
@@ -39,13 +43,29 @@ trait Facts {
     /// Bytes of a symbol of a program or library; `None` when there is none that can be read.
     fn symbol_size(&self, path: &[u8], name: &[u8]) -> Option<u64>;
 
+    /// Types of a program or library, from its debugging information.
+    fn user_types(&self, path: &[u8], question: &UserQuestion<'_>) -> Result<UserTypes, Unknown>;
+
     /// Whether the kernel has a function; `None` when that cannot be known.
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool>;
+}
+
+/// What is asked of the debugging information of a program or library.
+pub(crate) struct UserQuestion<'q> {
+    /// Places whose functions' types are wanted.
+    pub places: &'q [Place],
+    /// Names of types that are wanted, too, when they stand beside those functions.
+    pub words: &'q BTreeSet<String>,
+    /// The processor.
+    pub arch: Arch,
+    /// Folders in which debugging information is looked for first.
+    pub folders: &'q [PathBuf],
 }
 
 /// A machine to compile for.
 pub struct Target {
     arch: Arch,
+    debug_folders: Vec<PathBuf>,
     facts: Box<dyn Facts>,
     kernel_btf: OnceCell<Option<Vec<u8>>>,
     module_names: OnceCell<Vec<Bytes>>,
@@ -91,11 +111,19 @@ impl Target {
     fn new(arch: Arch, facts: impl Facts + 'static) -> Self {
         Self {
             arch,
+            debug_folders: Vec::new(),
             facts: Box::new(facts),
             kernel_btf: OnceCell::new(),
             module_names: OnceCell::new(),
             module_btf: OnceCell::new(),
         }
+    }
+
+    /// The machine with folders in which debugging information of binaries is looked for first.
+    #[must_use]
+    pub fn with_debug_folders(mut self, folders: Vec<PathBuf>) -> Self {
+        self.debug_folders = folders;
+        self
     }
 
     /// Its processor.
@@ -145,6 +173,17 @@ impl Target {
     /// Bytes of a symbol of a program or library; `None` when there is none that can be read.
     pub(crate) fn symbol_size(&self, path: &[u8], name: &[u8]) -> Option<u64> {
         self.facts.symbol_size(path, name)
+    }
+
+    /// Types of a program or library: of the functions at the places, and those beside them that the words name.
+    pub(crate) fn user_types(
+        &self,
+        path: &[u8],
+        places: &[Place],
+        words: &BTreeSet<String>,
+    ) -> Result<UserTypes, Unknown> {
+        let question = UserQuestion { places, words, arch: self.arch, folders: &self.debug_folders };
+        self.facts.user_types(path, &question)
     }
 
     /// Whether the kernel has a function; `None` when that cannot be known.

@@ -145,6 +145,13 @@ impl fmt::Display for Shown<'_> {
                 self.list(fields, f)?;
                 write!(f, "): {ty}")
             }
+            ExprKind::Pieces(pieces) => {
+                f.write_str("pieces(")?;
+                for (offset, piece) in pieces {
+                    write!(f, "{offset}={} ", self.of(piece))?;
+                }
+                write!(f, "): {ty}")
+            }
             ExprKind::Field { base, index } => write!(f, "({}).{index}: {ty}", self.of(base)),
             ExprKind::ReadStr { address, space, length } => {
                 self.read("str", (address, *space, length.as_deref()), f)

@@ -112,6 +112,7 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.frame.reset(&mark);
             }
             ExprKind::Aggregate(fields) => self.fill_aggregate(fields, to, expression, how)?,
+            ExprKind::Pieces(pieces) => self.fill_pieces(pieces, to, expression)?,
             ExprKind::ReadStr { address, space, length } => {
                 self.read_text(to, address, *space, length.as_deref(), (expression, how))?;
             }
@@ -213,6 +214,19 @@ impl<'c> Lower<'_, '_, 'c> {
             ir.store(ir.offset(to.pointer, offset.into()), value, width);
         }
         self.pad(to, bytes.len() as u32, size as u32, how);
+    }
+
+    /// Integers at their places in a structure; the rest of it is cleared.
+    fn fill_pieces(&mut self, pieces: &[(u32, Expr)], to: Spot<'c>, whole: &Expr) -> Result<()> {
+        let size = self.size_of(&whole.ty, whole.location)?;
+        self.zero(to, size);
+        for (offset, piece) in pieces {
+            let layout = self.layout(&piece.ty, piece.location)?;
+            let value = self.scalar(piece)?;
+            let place = to.offset(self.ir, *offset);
+            self.store(place, value, &layout);
+        }
+        Ok(())
     }
 
     fn fill_aggregate(&mut self, fields: &[Expr], to: Spot<'c>, whole: &Expr, how: Fill) -> Result<()> {

@@ -98,6 +98,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::Str(_)
             | ExprKind::StrConstant(_)
             | ExprKind::Aggregate(_)
+            | ExprKind::Pieces(_)
             | ExprKind::ReadStr { .. }
             | ExprKind::ReadBuf { .. }
             | ExprKind::UserSymbol(_)

@@ -50,6 +50,7 @@ pub fn body(id: u32, context: Context, statements: Vec<Stmt>) -> Body {
         location: HERE,
         context,
         attach: vec![attach(context)],
+        binaries: Vec::new(),
         variables: Vec::new(),
         predicate: None,
         statements,

@@ -92,6 +92,7 @@ fn losses_are_summed_by_probe() {
         identity: Identity::Unused,
         tracepoint: None,
         operands: None,
+        binaries: Vec::new(),
         filters_pid: false,
         rest: None,
     };

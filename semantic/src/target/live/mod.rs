@@ -12,7 +12,10 @@ use btaot_abi::metadata::has_wildcard;
 use object::read::elf::{ElfFile32, ElfFile64};
 use object::{Object, ObjectSymbol, SymbolKind};
 
-use super::{Facts, matches};
+use super::{Facts, UserQuestion, matches};
+use crate::dwarf::{Unknown, UserTypes};
+
+mod binary;
 
 /// The live machine. What costs much to find out is kept.
 #[derive(Default)]
@@ -81,6 +84,10 @@ impl Facts for Machine {
             1 => size_of(&ElfFile32::<object::Endianness>::parse(&*bytes).ok()?, name),
             _ => size_of(&ElfFile64::<object::Endianness>::parse(&*bytes).ok()?, name),
         }
+    }
+
+    fn user_types(&self, path: &[u8], question: &UserQuestion<'_>) -> Result<UserTypes, Unknown> {
+        binary::user_types(&find_binary(path).ok_or(Unknown::NoBinary)?, question)
     }
 
     fn has_kernel_function(&self, name: &[u8]) -> Option<bool> {
