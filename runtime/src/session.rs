@@ -648,6 +648,7 @@ fn resolve(
     });
     let mut resolver = Resolver::new(options.pid, program).limited_to(traceable.transpose()?);
     let mut resolved = resolver.resolve(metadata, options.mode, options.backend);
+    warnings.extend(resolver.other_builds(metadata));
     if let Some(filter) = &options.probe_filter {
         let is_own = |probe: &Probe| matches!(probe.place, Place::Begin | Place::End);
         resolved.probes.retain(|probe| is_own(probe) || filter.admits(&probe.name));

@@ -18,6 +18,13 @@ pub fn trials() -> Vec<Trial> {
         ("exceptions_of_cpp_are_seen", &[Need::Program("c++")], exceptions_of_cpp_are_seen),
         ("with_a_process_probes_need_no_binary", &[], with_a_process_probes_need_no_binary),
         ("names_of_cpp_and_rust_are_readable", &[Need::Program("rustc")], names_of_cpp_and_rust_are_readable),
+        ("arguments_of_rust_have_names", &[Need::Program("rustc")], arguments_of_rust_have_names),
+        ("another_build_is_noticed", &[], another_build_is_noticed),
+        (
+            "separate_debugging_information_is_found",
+            &[Need::Program("objcopy")],
+            separate_debugging_information_is_found,
+        ),
     ];
     policy::table("live::user_code", &[Need::Root], rows)
 }
@@ -122,6 +129,104 @@ fn names_of_cpp_and_rust_are_readable(folder: &Path) -> Checked {
             process::run(Command::new(&tool).args(["-c", &program.display().to_string()]))?.expect_code(0)?;
         let stack = finished.stdout.trim_end().to_owned() + "\n";
         text::expect_equal("standard output", expected, &stack)?;
+    }
+    Ok(())
+}
+
+/// Functions of Rust: texts and slices, pairs of numbers, structures and enumerations in registers and in memory. Where
+/// the optimizer knows a value, nothing passes it, and the value comes from the debugging information.
+fn arguments_of_rust_have_names(folder: &Path) -> Checked {
+    let source = "use std::hint::black_box as keep;\n\
+        pub struct Pair { a: u32, b: u64 }\npub struct Small { a: u8, b: u8, c: u8 }\n\
+        pub struct Mid { a: [u8; 12] }\n#[repr(C)] pub struct ForC { a: u32, b: u32 }\n\
+        #[inline(never)] pub fn one(x: i32, text: &str, pair: Pair, small: Small, some: Option<u32>, last: i8) {\n\
+        keep((x, text, pair.a, pair.b, small.a, small.b, small.c, some, last)); }\n\
+        #[inline(never)] pub fn two(mid: Mid, nothing: (), far: &u64, last: u8) -> [u64; 3] {\n\
+        keep((mid.a, nothing, far, last)); [1, 2, 3] }\n\
+        #[unsafe(no_mangle)] #[inline(never)] pub extern \"C\" fn for_c(pair: ForC, last: u8) {\n\
+        keep((pair.a, pair.b, last)); }\n\
+        fn main() {\nlet text = keep(String::from(\"on the heap\")); let far = keep(99u64);\n\
+        one(-1, &text, Pair { a: 2, b: 3 }, Small { a: 4, b: 5, c: 6 }, Some(10), -12);\n\
+        keep(two(Mid { a: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] }, (), &far, 21));\n\
+        for_c(ForC { a: 23, b: 24 }, 25);\n}\n";
+    let expected =
+        "(-1, 111, 11, 2, 3, 4, 5, 6, 10, -12)\n([1,2,3,4,5,6,7,8,9,10,11,12], 99, 21)\n(23, 24, 25)\n\n\n";
+    for level in ["0", "2"] {
+        let level_option = format!("-Copt-level={level}");
+        let options = ["rustc", "-g", "-Csymbol-mangling-version=v0", level_option.as_str()];
+        let program = build(folder, &options, &format!("typed_{level}.rs"), source)?;
+        let path = program.display();
+        let script = format!(
+            "uprobe:{path}:_R*typed_{level}3one {{ print((args.x, *args.text.data_ptr, args.text.length, args.pair.a, \
+             args.pair.b, args.small.a, args.small.b, args.small.c, args.some.Some.__0, args.last)); }}\n\
+             uprobe:{path}:_R*typed_{level}3two {{ print((args.mid.a, *args.far, args.last)); }}\n\
+             uprobe:{path}:for_c {{ print((args.pair.a, args.pair.b, args.last)); }}"
+        );
+        let tool = compile_text(&script, folder, "tool")?;
+        let finished = process::run(Command::new(&tool).args(["-c", &path.to_string()]))?.expect_code(0)?;
+        text::expect_equal(&format!("level {level}"), expected, &finished.stdout)?;
+    }
+    Ok(())
+}
+
+/// A program whose structure differs, in the place of the one that the tool was made for.
+fn another_build_is_noticed(folder: &Path) -> Checked {
+    let source = |first: &str| {
+        format!(
+            "struct record {{ {first} int number; }};\nvolatile int sink;\n\
+             __attribute__((noipa)) void take(struct record *record) {{ sink = record->number; }}\n\
+             int main(void) {{ struct record r = {{ .number = 7 }}; take(&r); return 0; }}\n"
+        )
+    };
+    let program = build(folder, &["cc", "-g", "-Wl,--build-id"], "changing.c", &source(""))?;
+    let path = program.display().to_string();
+    let script = format!("uprobe:{path}:take {{ print(args.record->number); }}");
+    let tool = compile_text(&script, folder, "tool")?;
+    let run = || process::run(Command::new(&tool).args(["-q", "-c", &path]))?.expect_code(0);
+    let finished = run()?;
+    text::expect_equal("the same build", "7\n\n\n|", &(finished.stdout + "|" + &finished.stderr))?;
+    let id = build_id(&program)?;
+    build(folder, &["cc", "-g", "-Wl,--build-id"], "changing.c", &source("long first;"))?;
+    let other = build_id(&program)?;
+    let expected = format!(
+        "WARNING: {path} is not the build that tool.bt was compiled for ({other}, not {id}): arguments and structures of \
+         its functions may be read wrongly; compile the script with this one\n"
+    );
+    text::expect_equal("another build", &expected, &run()?.stderr)?;
+    Ok(())
+}
+
+fn build_id(program: &Path) -> Result<String, String> {
+    let shown = process::run(Command::new("readelf").arg("-n").arg(program))?.expect_code(0)?;
+    let id = shown.stdout.split("Build ID: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    id.map(str::to_owned).ok_or_else(|| shown.stdout.clone())
+}
+
+/// As distributions do it: the information is compressed, in a file of its own, which the binary names.
+fn separate_debugging_information_is_found(folder: &Path) -> Checked {
+    let source = "volatile int sink;\n__attribute__((noipa)) void take(int number, char *text) { sink = number; }\n\
+        int main(void) { take(7, 0); return 0; }\n";
+    let program = build(folder, &["cc", "-g", "-gz"], "apart.c", source)?;
+    let path = program.display().to_string();
+    let debug = format!("{path}.debug");
+    let commands: [&[&str]; 3] = [
+        &["objcopy", "--only-keep-debug", &path, &debug],
+        &["strip", "--strip-debug", &path],
+        &["objcopy", &format!("--add-gnu-debuglink={debug}"), &path],
+    ];
+    for command in commands {
+        process::run(Command::new(command[0]).args(&command[1..]))?.expect_code(0)?;
+    }
+    let script = format!("uprobe:{path}:take {{ print(args); }}");
+    let tool = compile_text(&script, folder, "tool")?;
+    let finished = process::run(Command::new(&tool).args(["-c", &path]))?.expect_code(0)?;
+    text::expect_equal("standard output", "{ .number = 7, .text = 0x0 }\n\n\n", &finished.stdout)?;
+    // Without the file, nothing is known.
+    std::fs::remove_file(&debug).map_err(|error| error.to_string())?;
+    let refused =
+        process::run(btaot().args(["-e", &script, "-o"]).arg(folder.join("none")))?.expect_code(1)?;
+    if !refused.stderr.contains("has no debugging information, so its types are not known") {
+        return Err(refused.stderr.into());
     }
     Ok(())
 }

@@ -225,6 +225,8 @@ impl Tables {
             let offset = (field.bit_offset / 8) as u32;
             fields.push(btaot_abi::value::Field { name: field.name.clone(), offset, ty });
         }
+        // The program lists them as the script comes to them.
+        fields.sort_by_key(|field| field.offset);
         Some(Aggregate { fields, size: structure.size, align: 8 })
     }
 }

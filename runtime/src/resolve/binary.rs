@@ -138,6 +138,12 @@ impl Binary {
         found.ok_or_else(|| no_line(LineProblem::NoDebugInformation))?.map_err(no_line)
     }
 
+    /// The build id in hexadecimal; empty without one.
+    pub fn build_id(&self) -> String {
+        let id = self.with(|elf| elf.build_id()).ok().flatten().unwrap_or_default();
+        id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The virtual address of a symbol of any kind.
     pub fn symbol_address(&self, name: &[u8]) -> Option<u64> {
         let find = |binary: &Self| binary.with(|elf| elf.symbol(name)).ok().flatten();

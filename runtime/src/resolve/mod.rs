@@ -21,8 +21,8 @@ use std::sync::Arc;
 use btaot_abi::Bytes;
 use btaot_abi::ids::ProgramId;
 use btaot_abi::metadata::{
-    self, Access, AttachPoint, Location, Metadata, MissingProbes, OwnSignal, Program, ProgramKind,
-    SampleRate, Target, TracepointArgs, has_wildcard,
+    self, Access, AttachPoint, KnownBinary, Location, Metadata, MissingProbes, OwnSignal, Program,
+    ProgramKind, SampleRate, Target, TracepointArgs, has_wildcard,
 };
 use thiserror::Error;
 
@@ -430,6 +430,31 @@ impl Resolver {
             return Vec::new();
         }
         function::functions(&points, || self.listed())
+    }
+
+    /// Which binaries are others than those that programs were made for, whose types they rely on; each with what that
+    /// means.
+    pub fn other_builds(&mut self, metadata: &Metadata) -> BTreeSet<String> {
+        let known = metadata.programs.iter().flat_map(|program| &program.binaries);
+        let known = known.filter(|known| !known.build_id.is_empty());
+        let check = |known: &KnownBinary| {
+            let found = self.paths.find(&known.path).into_iter();
+            let opened: Vec<_> = found.filter_map(|(_, path)| self.binaries.open(&path).ok()).collect();
+            let other = opened.iter().find_map(|binary| {
+                let build_id = binary.build_id();
+                (build_id != known.build_id).then_some((binary.path().display(), build_id))
+            });
+            other.map(|(path, build_id)| {
+                let found = if build_id.is_empty() { "no build id" } else { &build_id };
+                format!(
+                    "{path} is not the build that {} was compiled for ({found}, not {}): arguments and structures of \
+                     its functions may be read wrongly; compile the script with this one",
+                    metadata.script.display(),
+                    known.build_id
+                )
+            })
+        };
+        known.filter_map(check).collect()
     }
 
     fn point(&mut self, program: &Program, point: &AttachPoint) -> Result<Vec<Found>, Reason> {

@@ -164,8 +164,9 @@ impl Checker<'_, '_> {
     /// The 64 bits at a place.
     fn passed_word(&self, source: Source, location: Location) -> Expr {
         match source {
-            Source::Register(number) => {
-                Expr { kind: ExprKind::Event(EventValue::Argument(number)), ty: Type::U64, location }
+            Source::Constant(value) => Expr { kind: ExprKind::Int(value), ty: Type::U64, location },
+            Source::Register(offset) => {
+                Expr { kind: ExprKind::Event(EventValue::Register(offset)), ty: Type::U64, location }
             }
             Source::Stack(offset) => {
                 let pointer = Type::Pointer { to: Box::new(Type::U64), space: Space::User };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use gimli::{
     AttributeValue, DW_AT_abstract_origin, DW_AT_name, DW_AT_specification, DebugInfoOffset, DwAt,
-    EndianSlice, LittleEndian, Unit, UnitHeader, UnitOffset, UnitSectionOffset, UnitType,
+    EndianSlice, Expression, LittleEndian, Unit, UnitHeader, UnitOffset, UnitSectionOffset, UnitType,
 };
 
 /// Bytes of a section.
@@ -151,6 +151,23 @@ impl<'d> Entries<'d> {
         let unit = self.units(site.shared)?.unit(site.unit)?;
         let entry = unit.entry(UnitOffset(site.offset)).ok()?;
         Some(Die { site, unit, entry })
+    }
+
+    /// What is said of a place in a list of places, at an address.
+    pub(super) fn location_at(
+        &self,
+        die: &Die<'d>,
+        list: AttributeValue<Slice<'d>>,
+        address: u64,
+    ) -> Option<Expression<Slice<'d>>> {
+        let dwarf = &self.units(die.site.shared)?.dwarf;
+        let mut locations = dwarf.attr_locations(&die.unit, list).ok()??;
+        while let Some(location) = locations.next().ok()? {
+            if location.range.begin <= address && address < location.range.end {
+                return Some(location.data);
+            }
+        }
+        None
     }
 
     /// Where the entry is that an attribute names.

@@ -3,8 +3,10 @@
 //! The types that functions lead to become a BTF, which the rest of the compiler reads as it reads the kernel's. Unlike
 //! those of the kernel they are fixed when a script is compiled, so the binary's build id goes with them.
 
+mod classes;
 mod entries;
 mod passing;
+mod places;
 mod scalars;
 mod sections;
 mod types;
@@ -15,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
 use btaot_btf::{Btf, TypeId};
-use gimli::{DW_AT_calling_convention, DW_AT_language, DW_AT_linkage_name, DW_AT_type, constants};
+use gimli::{DW_AT_language, DW_AT_linkage_name, constants};
 
 use entries::{Die, Entries, Site};
 use passing::Convention;
@@ -109,7 +111,7 @@ pub(crate) fn answer(debug: &Debug<'_>, question: &Question<'_>) -> (Vec<u8>, Ve
             }
             let starts = entries.code(&die);
             let Some(address) = starts.iter().find(|start| missing.remove(start)) else { continue };
-            found.push(function(&entries, &mut types, &die, *address));
+            found.push(function(&entries, &mut types, &die, (*address, question.arch)));
         }
     }
     let btf = types.finish();
@@ -144,40 +146,33 @@ fn named<'d>(
 }
 
 /// A function's prototype and convention.
-fn function<'d>(entries: &Entries<'d>, types: &mut Types<'_, 'd>, die: &Die<'d>, address: u64) -> Found {
+fn function<'d>(
+    entries: &Entries<'d>,
+    types: &mut Types<'_, 'd>,
+    die: &Die<'d>,
+    (address, arch): (u64, Arch),
+) -> Found {
     let described = entries.described(die.clone());
-    let own = types.parameters(die);
-    // A copy may leave out what the original has.
-    let original = types.parameters(&described);
-    let parameters = if original.len() > own.len() { original } else { own };
+    let own = types.own_parameters(die);
+    let original = types.own_parameters(&described);
+    let tell = |parameter: &Die<'d>| places::at_entry(entries, die, parameter, (address, arch));
+    // A copy may leave out what the original has, and then nothing is said of the rest.
+    let (parameters, told) = if original.len() > own.len() {
+        (original, Vec::new())
+    } else {
+        let told = places::together(own.iter().map(tell).collect());
+        (own, told)
+    };
+    let parameters: Vec<Die<'d>> = parameters.into_iter().map(|one| entries.described(one)).collect();
     let prototype = types.function(&described, &parameters);
-    let is_by_reference = |of: &Die<'d>| is_passed_by_reference(entries, of);
+    let is_by_reference = |of: &Die<'d>| classes::is_passed_by_reference(entries, of);
     let convention = Convention {
         rust: is_rust(entries, &described),
         by_reference: parameters.iter().map(is_by_reference).collect(),
         result_by_reference: is_by_reference(&described),
+        told,
     };
     Found { address, prototype, convention }
-}
-
-/// Whether the class of a parameter or result is more than its bytes, which C++ then does not copy.
-fn is_passed_by_reference<'d>(entries: &Entries<'d>, of: &Die<'d>) -> bool {
-    let mut site = entries.reference(of, DW_AT_type);
-    // Qualifiers and typedefs stand before it; damaged ones may be a circle.
-    for _ in 0..16 {
-        let Some(die) = site.and_then(|site| entries.at(site)) else { return false };
-        match die.entry.tag() {
-            constants::DW_TAG_typedef | constants::DW_TAG_const_type | constants::DW_TAG_volatile_type => {
-                site = entries.reference(&die, DW_AT_type);
-            }
-            _ => {
-                let convention = die.entry.attr_value(DW_AT_calling_convention);
-                return convention
-                    == Some(gimli::AttributeValue::CallingConvention(constants::DW_CC_pass_by_reference));
-            }
-        }
-    }
-    false
 }
 
 /// Whether a function is one of Rust's that keeps Rust's convention. Those for C keep their plain names.

@@ -1,12 +1,12 @@
 //! How functions are given their arguments: the System V convention of x86-64, that of aarch64, and Rust's own.
 //!
-//! A probe sees the registers at the first instruction of a function, before the function has stored them anywhere. So
-//! the conventions tell where arguments are, better than debugging information does, whose places count from behind the
-//! function's prologue.
+//! A probe sees the registers at the first instruction of a function, before the function has stored them anywhere. Where
+//! debugging information does not say what holds there (see [`super::places`]), the convention for calls does.
 
 use btaot_abi::arch::Arch;
 use btaot_btf::{Btf, TypeId};
 
+use super::places::Told;
 use super::scalars::{Class, Scalar, Shape};
 
 /// Bytes of a register.
@@ -40,13 +40,15 @@ pub(crate) struct Part {
     pub size: u32,
 }
 
-/// A register or a word on the stack.
+/// A register, a word on the stack, or a value that is always the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The register of argument N, from 0.
-    Register(u32),
+    /// The register at that many bytes of `struct pt_regs`.
+    Register(u16),
     /// That many bytes behind where stack arguments start.
     Stack(u32),
+    /// Nowhere: the compiler knows the value.
+    Constant(u64),
 }
 
 /// What of a function's convention its types do not tell.
@@ -58,6 +60,8 @@ pub(super) struct Convention {
     pub by_reference: Vec<bool>,
     /// The same of the result.
     pub result_by_reference: bool,
+    /// What is said of the places of parameters, which counts more than conventions.
+    pub told: Vec<Told>,
 }
 
 /// Where the arguments of a function are.
@@ -79,18 +83,42 @@ pub(super) fn places(btf: &Btf<'_>, prototype: TypeId, convention: &Convention, 
         .enumerate()
         .map(|(index, parameter)| {
             let shape = Shape::new(btf, parameter.ty);
-            match (convention.rust, arch) {
+            let told = convention.told.get(index).unwrap_or(&Told::Nothing);
+            let usual = match (convention.rust, arch) {
                 _ if by_reference(index) => Passed::Reference(allocator.word()),
                 (true, _) => rust(&mut allocator, &shape),
                 (false, Arch::X86_64) => x86_64(&mut allocator, &shape),
                 (false, Arch::Aarch64) => aarch64(&mut allocator, &shape),
-            }
+            };
+            passed_as_told(told, &shape).unwrap_or(usual)
         })
         .collect()
 }
 
+/// Where a value is according to debugging information.
+fn passed_as_told(told: &Told, shape: &Shape) -> Option<Passed> {
+    Some(match told {
+        Told::Nothing | Told::Elsewhere => return None,
+        Told::Here(from) => Passed::Parts(vec![Part { from: *from, offset: 0, size: shape.size.min(WORD) }]),
+        Told::Pieces(pieces) => {
+            let mut offset = 0;
+            let part = |(from, size): &(Source, u32)| {
+                let part = Part { from: *from, offset, size: *size };
+                offset += size;
+                part
+            };
+            Passed::Parts(pieces.iter().map(part).collect())
+        }
+        Told::Reference(source) => Passed::Reference(*source),
+        Told::Stack(offset) => Passed::Stack(*offset),
+        Told::Unreadable => Passed::Unreadable(IN_FLOATS),
+        Told::LeftOut => Passed::Unreadable(LEFT_OUT),
+    })
+}
+
 /// What is taken already.
 struct Allocator {
+    registers: &'static [u16],
     integers: u32,
     most_integers: u32,
     floats: u32,
@@ -99,24 +127,27 @@ struct Allocator {
 
 impl Allocator {
     fn new(arch: Arch) -> Self {
-        let most_integers = arch.pt_regs().arguments.len() as u32;
-        Self { integers: 0, most_integers, floats: 0, stack: 0 }
+        let registers = arch.pt_regs().arguments;
+        Self { registers, integers: 0, most_integers: registers.len() as u32, floats: 0, stack: 0 }
     }
 
     /// The place of the next word that is an integer.
     fn word(&mut self) -> Source {
         match self.register() {
-            Some(register) => Source::Register(register),
+            Some(register) => register,
             None => Source::Stack(self.on_stack(WORD, WORD)),
         }
     }
 
-    fn register(&mut self) -> Option<u32> {
-        let register = self.integers;
-        (register < self.most_integers).then(|| {
-            self.integers += 1;
-            register
-        })
+    fn register(&mut self) -> Option<Source> {
+        let offset = self.registers.get(self.integers as usize)?;
+        self.integers += 1;
+        Some(Source::Register(*offset))
+    }
+
+    /// That many registers at once.
+    fn registers(&mut self, count: u32) -> Vec<Source> {
+        (0..count).filter_map(|_| self.register()).collect()
     }
 
     fn on_stack(&mut self, size: u32, align: u32) -> u32 {
@@ -135,6 +166,7 @@ impl Allocator {
     }
 }
 
+const LEFT_OUT: &str = "the compiler has left it out, as the function does without it";
 const IN_FLOATS: &str = "it is passed in a floating-point register, which programs cannot read";
 
 /// The pieces of a value that lies in these words.
@@ -174,12 +206,11 @@ fn x86_64(allocator: &mut Allocator, shape: &Shape) -> Passed {
         return Passed::Stack(allocator.on_stack(shape.size, shape.align()));
     }
     allocator.floats += floats;
-    let first = allocator.integers;
-    allocator.integers += integers;
+    let registers = allocator.registers(integers);
     if floats > 0 {
         return Passed::Unreadable(IN_FLOATS);
     }
-    words(shape.size, (first..first + integers).map(Source::Register))
+    words(shape.size, registers)
 }
 
 /// Procedure Call Standard for the Arm 64-bit Architecture, section 6.8.2.
@@ -205,10 +236,8 @@ fn aarch64(allocator: &mut Allocator, shape: &Shape) -> Passed {
     if shape.align() == 16 {
         allocator.integers = allocator.integers.next_multiple_of(2);
     }
-    let first = allocator.integers;
-    if first + needed <= allocator.most_integers {
-        allocator.integers += needed;
-        return words(shape.size, (first..first + needed).map(Source::Register));
+    if allocator.integers + needed <= allocator.most_integers {
+        return words(shape.size, allocator.registers(needed));
     }
     // Nothing goes into a register behind what did not fit.
     allocator.integers = allocator.most_integers;
@@ -270,5 +299,97 @@ fn rust(allocator: &mut Allocator, shape: &Shape) -> Passed {
             }
             unreadable.unwrap_or(Passed::Parts(parts))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use btaot_abi::arch::Arch;
+    use btaot_btf::{Btf, TypeId};
+
+    use super::super::writer::{IntEncoding, Member, Writer};
+    use super::{Convention, IN_FLOATS, Part, Passed, Source, places};
+
+    /// `f(struct { long, char, short }, double, __int128, struct { long[3] }, int)` gives `struct { long[3] }`.
+    fn prototype() -> (Vec<u8>, TypeId) {
+        let mut writer = Writer::new();
+        let [long, short, char, int, double, wide, array, two, three, function] =
+            [(); 10].map(|()| writer.reserve());
+        writer.int(long, "long", 8, IntEncoding::Signed);
+        writer.int(short, "short", 2, IntEncoding::Signed);
+        writer.int(char, "char", 1, IntEncoding::Signed);
+        writer.int(int, "int", 4, IntEncoding::Signed);
+        writer.float(double, "double", 8);
+        writer.int(wide, "__int128", 16, IntEncoding::Signed);
+        writer.array(array, long, 3);
+        let member = |ty, offset| Member { name: "m".into(), ty, offset, bits: 0 };
+        writer.composite(two, false, ("two", 16), &[member(long, 0), member(char, 64), member(short, 80)]);
+        writer.composite(three, false, ("three", 24), &[member(array, 0)]);
+        let parameters = [two, double, wide, three, int].map(|ty| ("p".to_owned(), ty));
+        writer.prototype(function, three, &parameters);
+        (writer.finish(), TypeId(function))
+    }
+
+    fn registers(arch: Arch, numbers: &[usize]) -> Passed {
+        let parts = (0..).step_by(8).zip(numbers).map(|(offset, number)| Part {
+            from: Source::Register(arch.pt_regs().arguments[*number]),
+            offset,
+            size: 8,
+        });
+        Passed::Parts(parts.collect())
+    }
+
+    fn int(arch: Arch, number: usize) -> Passed {
+        let from = Source::Register(arch.pt_regs().arguments[number]);
+        Passed::Parts(vec![Part { from, offset: 0, size: 4 }])
+    }
+
+    #[test]
+    fn x86_64_shares_registers_between_structures_and_numbers() {
+        let (bytes, function) = prototype();
+        let btf = Btf::scan(&bytes, None).expect("valid BTF");
+        let arch = Arch::X86_64;
+        // The address of the result is in the first register.
+        let expected = [
+            registers(arch, &[1, 2]),
+            Passed::Unreadable(IN_FLOATS),
+            registers(arch, &[3, 4]),
+            Passed::Stack(0),
+            int(arch, 5),
+        ];
+        assert_eq!(places(&btf, function, &Convention::default(), arch), expected);
+    }
+
+    #[test]
+    fn aarch64_passes_large_structures_by_reference() {
+        let (bytes, function) = prototype();
+        let btf = Btf::scan(&bytes, None).expect("valid BTF");
+        let arch = Arch::Aarch64;
+        let expected = [
+            registers(arch, &[0, 1]),
+            Passed::Unreadable(IN_FLOATS),
+            registers(arch, &[2, 3]),
+            Passed::Reference(Source::Register(arch.pt_regs().arguments[4])),
+            int(arch, 5),
+        ];
+        assert_eq!(places(&btf, function, &Convention::default(), arch), expected);
+    }
+
+    #[test]
+    fn rust_passes_scalars_by_themselves() {
+        let (bytes, function) = prototype();
+        let btf = Btf::scan(&bytes, None).expect("valid BTF");
+        let arch = Arch::X86_64;
+        let argument = |number: usize| Source::Register(arch.pt_regs().arguments[number]);
+        let convention = Convention { rust: true, ..Convention::default() };
+        let expected = [
+            // Three numbers are more than two, and 16 bytes more than a word.
+            Passed::Reference(argument(1)),
+            Passed::Unreadable(IN_FLOATS),
+            registers(arch, &[2, 3]),
+            Passed::Reference(argument(4)),
+            int(arch, 5),
+        ];
+        assert_eq!(places(&btf, function, &convention, arch), expected);
     }
 }

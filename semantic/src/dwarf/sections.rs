@@ -46,16 +46,11 @@ fn sections<'d, R: ReadRef<'d>>(file: &File<'d, R>) -> Option<DwarfSections<Cow<
     DwarfSections::load(read).ok()
 }
 
-/// Places of variables are most of the rest, and nobody asks for them.
+/// Macros and indices of names are of no use here.
 fn is_needed(id: SectionId) -> bool {
     !matches!(
         id,
-        SectionId::DebugLoc
-            | SectionId::DebugLocLists
-            | SectionId::DebugMacinfo
-            | SectionId::DebugMacro
-            | SectionId::DebugNames
-            | SectionId::DebugAranges
+        SectionId::DebugMacinfo | SectionId::DebugMacro | SectionId::DebugNames | SectionId::DebugAranges
     )
 }
 

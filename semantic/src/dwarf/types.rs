@@ -16,7 +16,7 @@ use super::writer::{IntEncoding, Member, Writer};
 const MAX_TYPES: usize = 100_000;
 
 /// What tells structures of the same name apart: their kind, name, bytes, and the line they are declared in.
-type Identity = (constants::DwTag, String, Option<u32>, Option<u32>);
+type Identity = (constants::DwTag, String, Option<u32>, u32);
 
 /// The types of a binary that were asked for so far.
 pub(super) struct Types<'a, 'd> {
@@ -101,8 +101,9 @@ impl<'a, 'd> Types<'a, 'd> {
                 .contains(&tag)
                 && !die.has(DW_AT_declaration);
         let name = self.entries.name(die);
-        (is_defined && !name.is_empty())
-            .then(|| (tag, name, die.small(DW_AT_byte_size), die.small(DW_AT_decl_line)))
+        // Rust does not tell lines of types, and its alternatives share names.
+        let line = die.small(DW_AT_decl_line).filter(|_| is_defined && !name.is_empty())?;
+        Some((tag, name, die.small(DW_AT_byte_size), line))
     }
 
     fn write(&mut self, die: &Die<'d>, number: u32) {
@@ -128,7 +129,7 @@ impl<'a, 'd> Types<'a, 'd> {
             constants::DW_TAG_enumeration_type => self.enumeration(die, number),
             constants::DW_TAG_array_type => self.array(die, number),
             constants::DW_TAG_subroutine_type => {
-                let parameters = self.parameters(die);
+                let parameters = self.own_parameters(die);
                 self.prototype(number, die, &parameters);
             }
             constants::DW_TAG_ptr_to_member_type => {
@@ -167,10 +168,9 @@ impl<'a, 'd> Types<'a, 'd> {
     }
 
     /// The parameters of a function or of a type of functions.
-    pub(super) fn parameters(&self, die: &Die<'d>) -> Vec<Die<'d>> {
+    pub(super) fn own_parameters(&self, die: &Die<'d>) -> Vec<Die<'d>> {
         let children = self.entries.children(die).into_iter();
-        let parameters = children.filter(|child| child.entry.tag() == constants::DW_TAG_formal_parameter);
-        parameters.map(|parameter| self.entries.described(parameter)).collect()
+        children.filter(|child| child.entry.tag() == constants::DW_TAG_formal_parameter).collect()
     }
 
     fn composite(&mut self, die: &Die<'d>, number: u32, union: bool) {

@@ -13,6 +13,7 @@ mod kernel_types;
 mod tracepoint;
 mod user;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use btaot_abi::Bytes;
@@ -26,7 +27,6 @@ use crate::headers::Headers;
 use crate::target::{Target, matches};
 use crate::types::{Enum, EnumId, Origin, Space, Struct, StructId, Structs, Type};
 
-pub(crate) use function::Prototype;
 pub(crate) use kernel_types::{KernelTypes, VMLINUX};
 pub(crate) use tracepoint::TracepointFault;
 pub(crate) use user::{Binary, UserPrototype};
@@ -101,6 +101,15 @@ pub(crate) struct ScriptTypes {
     constants: BTreeMap<String, i128>,
 }
 
+/// The structure that a type holds by value.
+fn part(ty: &Type) -> Option<StructId> {
+    match ty {
+        Type::Struct(id) => Some(*id),
+        Type::Array { element, .. } => part(element),
+        _ => None,
+    }
+}
+
 /// What a bare name means.
 pub(crate) enum Named {
     /// An enumerator.
@@ -157,8 +166,22 @@ impl<'t> Catalog<'t> {
         &self.structs
     }
 
-    /// Ends the catalog.
-    pub fn into_structs(self) -> Structs {
+    /// Ends the catalog. Structures whose layout is fixed get all their fields, as a value of one is shown whole.
+    pub fn into_structs(mut self) -> Structs {
+        let mut waiting: Vec<StructId> = (0..self.structs.structs.len() as u32).map(StructId).collect();
+        while let Some(id) = waiting.pop() {
+            let Source::Btf(whose @ (Whose::Binary(_) | Whose::Headers), ty) = self.sources[id.0 as usize]
+            else {
+                continue;
+            };
+            let known = self.structs.structs.len();
+            for name in self.btf_field_names(whose, ty) {
+                self.field(id, &name);
+            }
+            // Of structures that are only pointed to, nothing is shown.
+            let parts = self.structs[id].fields.iter().filter_map(|field| part(&field.ty));
+            waiting.extend(parts.filter(|part| part.0 as usize >= known));
+        }
         self.structs
     }
 
