@@ -1,7 +1,7 @@
 //! Entries of debugging information, which refer to each other across units and files.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gimli::{
@@ -19,7 +19,7 @@ type Entry<'d> = gimli::DebuggingInformationEntry<Slice<'d>>;
 const REPEATED: usize = 4;
 
 /// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Site {
     /// The entry is in the file that several binaries share their types in.
     shared: bool,
@@ -45,7 +45,7 @@ pub(super) struct Entries<'d> {
 struct Units<'d> {
     dwarf: Dwarf<'d>,
     headers: Vec<UnitHeader<Slice<'d>>>,
-    read: RefCell<HashMap<usize, Rc<Unit<Slice<'d>>>>>,
+    read: RefCell<BTreeMap<usize, Rc<Unit<Slice<'d>>>>>,
 }
 
 impl<'d> Units<'d> {

@@ -116,9 +116,8 @@ impl<'d> Reader<'_, 'd> {
                 self.register(*register).map_or(Told::Unreadable, Told::Here)
             }
             // The value that the register had at the entry.
-            [Operation::EntryValue { expression }, rest @ ..]
-                if matches!(rest, [Operation::StackValue] | []) =>
-            {
+            [Operation::EntryValue { expression }]
+            | [Operation::EntryValue { expression }, Operation::StackValue] => {
                 self.told(Expression(*expression))
             }
             [Operation::RegisterOffset { register, offset: 0, .. }] => match self.register(*register) {

@@ -1,6 +1,6 @@
 //! Types of debugging information as BTF.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use btaot_btf::Kind;
 use gimli::{
@@ -22,16 +22,16 @@ type Identity = (constants::DwTag, String, Option<u32>, u32);
 pub(super) struct Types<'a, 'd> {
     entries: &'a Entries<'d>,
     writer: Writer,
-    numbers: HashMap<Site, u32>,
+    numbers: BTreeMap<Site, u32>,
     /// Units have copies of the same types.
-    known: HashMap<Identity, u32>,
+    known: BTreeMap<Identity, u32>,
     /// Those that have a number and are not written yet.
     waiting: VecDeque<(Die<'d>, u32)>,
 }
 
 impl<'a, 'd> Types<'a, 'd> {
     pub(super) fn new(entries: &'a Entries<'d>) -> Self {
-        let (numbers, known) = (HashMap::new(), HashMap::new());
+        let (numbers, known) = (BTreeMap::new(), BTreeMap::new());
         Self { entries, writer: Writer::new(), numbers, known, waiting: VecDeque::new() }
     }
 

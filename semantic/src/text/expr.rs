@@ -26,9 +26,17 @@ impl<'p> Shown<'p> {
         self.program.maps[map.index()].name.display().into_owned()
     }
 
-    fn call(&self, name: &str, arguments: &[Expr], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn call(&self, name: &str, arguments: &'p [Expr], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{name}(")?;
         self.list(arguments, f)?;
+        write!(f, "): {}", self.ty())
+    }
+
+    fn pieces(&self, pieces: &'p [(u32, Expr)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pieces(")?;
+        for (index, (offset, piece)) in pieces.iter().enumerate() {
+            write!(f, "{}{offset}={}", if index == 0 { "" } else { ", " }, self.of(piece))?;
+        }
         write!(f, "): {}", self.ty())
     }
 
@@ -140,18 +148,8 @@ impl fmt::Display for Shown<'_> {
             }
             ExprKind::Index { base, index } => write!(f, "({})[{}]: {ty}", self.of(base), self.of(index)),
             ExprKind::AddressOf(place) => write!(f, "&({}): {ty}", self.of(place)),
-            ExprKind::Aggregate(fields) => {
-                f.write_str("(")?;
-                self.list(fields, f)?;
-                write!(f, "): {ty}")
-            }
-            ExprKind::Pieces(pieces) => {
-                f.write_str("pieces(")?;
-                for (offset, piece) in pieces {
-                    write!(f, "{offset}={} ", self.of(piece))?;
-                }
-                write!(f, "): {ty}")
-            }
+            ExprKind::Aggregate(fields) => self.call("", fields, f),
+            ExprKind::Pieces(pieces) => self.pieces(pieces, f),
             ExprKind::Field { base, index } => write!(f, "({}).{index}: {ty}", self.of(base)),
             ExprKind::ReadStr { address, space, length } => {
                 self.read("str", (address, *space, length.as_deref()), f)

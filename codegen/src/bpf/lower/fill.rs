@@ -127,9 +127,8 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.copy(to, Spot::aligned(from), NAME_SIZE);
             }
             ExprKind::UserSymbol(address) => {
-                let address = self.scalar(address)?;
+                let (address, pid) = (self.scalar(address)?, self.pid());
                 // Process id in the lower half, zero in the upper.
-                let pid = self.pid();
                 self.store_pair(to, address, pid);
             }
             ExprKind::Inet { family, address } => self.fill_inet(to, family.as_deref(), address)?,

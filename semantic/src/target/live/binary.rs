@@ -45,13 +45,13 @@ pub(super) fn user_types(path: &Path, question: &UserQuestion<'_>) -> Result<Use
         return Err(Unknown::OtherProcessor);
     }
     let build_id = elf.build_id().ok().flatten().unwrap_or_default().to_vec();
-    let mut functions = symbols(&elf, &question.places);
+    let mut functions = symbols(&elf, question.places);
     let separate = if dwarf::has_entries(&elf) { None } else { separate(&binary, &elf, question.folders) };
     let separate = separate.as_ref().and_then(|file| Some((file, file.parse()?)));
     if let Some((_, debug)) = &separate {
         let known: Vec<Bytes> = functions.keys().cloned().collect();
         functions
-            .extend(symbols(debug, &question.places).into_iter().filter(|(name, _)| !known.contains(name)));
+            .extend(symbols(debug, question.places).into_iter().filter(|(name, _)| !known.contains(name)));
     }
     let (holder, debug) = separate.as_ref().map_or((&binary, &elf), |(file, debug)| (*file, debug));
     let shared = shared(holder, debug, question.folders);
