@@ -63,6 +63,15 @@ pub fn has_helper(helper: u32) -> bool {
     knows_helper(KPROBE, helper.cast_signed())
 }
 
+/// Whether the kernel has a helper for programs of the type and place of this one.
+pub fn has_helper_for(spec: &bpf::ProgramSpec<'_>, helper: u32) -> bool {
+    let code = program(Some(helper.cast_signed()));
+    let spec =
+        bpf::ProgramSpec { instructions: &code, license: LICENSE, name: "feature", debug: None, ..*spec };
+    let mut log = vec![0; 4096];
+    bpf::program_load(&spec, LogLevel::Path, &mut log).is_ok() || is_known(&log)
+}
+
 /// Whether this process may load programs, and so find features out.
 pub fn may_ask() -> bool {
     load(KPROBE, &program(None), None, &mut []).is_ok()
@@ -142,12 +151,15 @@ fn knows_helper(kind: bpf_prog_type, helper: i32) -> bool {
     let mut log = vec![0; 4096];
     match load(kind, &program(Some(helper)), None, &mut log) {
         Ok(_) => true,
-        Err(_) => {
-            let log = String::from_utf8_lossy(&log);
-            let unknown = log.contains("invalid func ") || log.contains("unknown func ");
-            !unknown && !log.trim_matches('\0').is_empty()
-        }
+        Err(_) => is_known(&log),
     }
+}
+
+/// Whether what the verifier says is about something else than the helper.
+fn is_known(log: &[u8]) -> bool {
+    let log = String::from_utf8_lossy(log);
+    let refusals = ["invalid func ", "unknown func ", "cannot use helper "];
+    !refusals.iter().any(|words| log.contains(words)) && !log.trim_matches('\0').is_empty()
 }
 
 /// A kernel with such links looks at the path, which is no regular file; others do not know the link.

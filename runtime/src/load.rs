@@ -10,7 +10,7 @@ use btaot_abi::features::KernelFeature;
 use btaot_abi::metadata::{Metadata, Need, Program, ProgramKind};
 use thiserror::Error;
 
-use crate::features::has_helper;
+use crate::features::has_helper_for;
 use crate::object::{ATOMIC_POISON, Image, replace_map};
 use crate::resolve::Probe;
 use crate::sys::bpf::{self, DebugInfo, FunctionType, LogLevel, ProgramSpec};
@@ -204,7 +204,7 @@ impl Loader<'_> {
         if error.raw_os_error() == Some(libc::EPERM) {
             return LoadError::Permission;
         }
-        let unmet = self.unmet(program);
+        let unmet = self.unmet(program, spec);
         if !unmet.is_empty() {
             return LoadError::Needs(unmet);
         }
@@ -235,7 +235,7 @@ impl Loader<'_> {
 
 impl Loader<'_> {
     /// What the script needs for a program and this kernel lacks.
-    fn unmet(&self, program: &Program) -> Vec<Unmet> {
+    fn unmet(&self, program: &Program, spec: &ProgramSpec<'_>) -> Vec<Unmet> {
         let is_own = |need: &&Need| {
             let owner = self.metadata.programs.get(need.program.index());
             owner.is_some_and(|owner| owner.symbol == program.symbol)
@@ -244,7 +244,7 @@ impl Loader<'_> {
         for need in self.metadata.needs.iter().filter(is_own) {
             // One place stands for all that ask for the same.
             let is_known = lacking.iter().any(|known| known.what == need.what);
-            if !is_known && !has_helper(need.helper) {
+            if !is_known && !has_helper_for(spec, need.helper) {
                 lacking.push(need);
             }
         }

@@ -37,19 +37,24 @@ pub struct Place {
 const REASON_LINES: usize = 4;
 
 /// What is known to help, by words of the verifier's reason (`kernel/bpf/verifier.c`).
-const REMEDIES: [(&[&str], &str); 5] = [
+const REMEDIES: [(&[&str], &str); 7] = [
     (
         &["program is too large", "is too complex", "too many states"],
         "the verifier follows every path through a program and gives up at a million instructions: shorten loops, \
          nest fewer of them, or split the work between probes",
     ),
+    // `btf_allowlist_d_path` of `kernel/trace/bpf_trace.c`.
     (
-        &[
-            "unknown func",
-            "invalid func",
-            "program of this type cannot use helper",
-            "is not allowed in probe",
-        ],
+        &["is not allowed in probe"],
+        "the kernel allows path() only in functions of a list of its own: vfs_truncate, vfs_fallocate, dentry_open, \
+         vfs_getattr, filp_close and some security hooks",
+    ),
+    (
+        &["bpf_override_return"],
+        "override() takes a kernel with error injection (CONFIG_BPF_KPROBE_OVERRIDE=y), which this one is not",
+    ),
+    (
+        &["unknown func", "invalid func", "program of this type cannot use helper"],
         "this kernel does not have that function for this type of probe: use another probe type, or a newer kernel",
     ),
     (&["GPL"], "that function is for programs under the GPL: leave the setting `license` at \"GPL\""),

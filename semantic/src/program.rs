@@ -520,6 +520,15 @@ pub enum Call {
     /// Compares the first bytes of two values in memory: 0, or the difference of the first two bytes that differ,
     /// `int64`. The third argument is their number, `uint64`; where it reaches beyond a value, the value ends.
     CompareBytes,
+    /// The path that a `struct path` means, cut in front to the capacity of this expression's type. Its argument is a
+    /// pointer that is reached from the context.
+    Path,
+    /// The number of a socket, `uint64`. Its argument is a pointer that is reached from the context.
+    SocketCookie,
+    /// Writes a packet to a file: the file's name (a literal), a pointer to the packet that is reached from the context,
+    /// how many of its bytes (`uint64`), and how many of these are left out at the start (a literal); 0 or a negative
+    /// error number.
+    PacketOutput,
 }
 
 /// Capacity of the text for a number.

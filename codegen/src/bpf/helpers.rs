@@ -34,6 +34,8 @@ pub enum Helper {
     ProbeWriteUser,
     /// The number of the NUMA node.
     GetNumaNodeId,
+    /// The number of a socket.
+    GetSocketCookie,
     /// Makes the traced function return at once.
     OverrideReturn,
     /// Walks a stack.
@@ -42,6 +44,8 @@ pub enum Helper {
     GetCurrentCgroupId,
     /// Sends a signal to the process.
     SendSignal,
+    /// Sends a packet to the reader of a perf event.
+    SkbOutput,
     /// Copies user memory.
     ProbeReadUser,
     /// Copies kernel memory; clears the destination on failure.
@@ -70,6 +74,8 @@ pub enum Helper {
     RingbufSubmit,
     /// State of a ring buffer.
     RingbufQuery,
+    /// The path that a `struct path` means.
+    DPath,
     /// Calls a function for each entry of a map.
     ForEachMapElem,
     /// What was given when the probe was attached.
@@ -115,10 +121,12 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::GetCurrentTask, "get_current_task", 35, (4, 8)),
     row(Helper::ProbeWriteUser, "probe_write_user", 36, (4, 8)),
     row(Helper::GetNumaNodeId, "get_numa_node_id", 42, (4, 10)),
+    row(Helper::GetSocketCookie, "get_socket_cookie", 46, (5, 12)),
     row(Helper::OverrideReturn, "override_return", 58, (4, 16)),
     row(Helper::GetStack, "get_stack", 67, (4, 18)),
     row(Helper::GetCurrentCgroupId, "get_current_cgroup_id", 80, (4, 18)),
     row(Helper::SendSignal, "send_signal", 109, (5, 3)),
+    row(Helper::SkbOutput, "skb_output", 111, (5, 5)),
     row(Helper::ProbeReadUser, "probe_read_user", 112, (5, 5)),
     row(Helper::ProbeReadKernel, "probe_read_kernel", 113, (5, 5)),
     row(Helper::ProbeReadUserStr, "probe_read_user_str", 114, (5, 5)),
@@ -133,6 +141,7 @@ pub const HELPERS: &[HelperRow] = &[
     row(Helper::RingbufReserve, "ringbuf_reserve", 131, (5, 8)),
     row(Helper::RingbufSubmit, "ringbuf_submit", 132, (5, 8)),
     row(Helper::RingbufQuery, "ringbuf_query", 134, (5, 8)),
+    row(Helper::DPath, "d_path", 147, (5, 10)),
     row(Helper::ForEachMapElem, "for_each_map_elem", 164, (5, 13)),
     row(Helper::GetAttachCookie, "get_attach_cookie", 174, (5, 15)),
     row(Helper::Loop, "loop", 181, (5, 17)),

@@ -432,9 +432,8 @@ vocabulary! {
             ..row("assert_str", FunctionGroup::Text, &[required("value", ParamKind::Expression)], ValueKind::Void)
         };
         Path => FunctionRow {
-            since: Release(5, 12),
-            probes: PATHS, doc: "The path of a struct path.",
-            example: "fentry:vfs_open { print(path(args.path)); }",
+            probes: PATHS, doc: "The path of a struct path; only in functions that the kernel allows it in.",
+            example: "fentry:filp_close { print(path(args.filp.f_path)); }",
             ..row("path", FunctionGroup::Text, &[required("path", ParamKind::Pointer), optional("size", ParamKind::IntegerLiteral)], ValueKind::LongStr)
         };
         Reg => FunctionRow {

@@ -34,8 +34,46 @@ impl<'c> Lower<'_, '_, 'c> {
             }
             (Call::FindText, [text, part]) => self.find_text(text, part),
             (Call::CompareBytes, [left, right, count]) => self.compare_bytes(left, right, count),
+            (Call::SocketCookie, [socket]) => {
+                self.need(Helper::GetSocketCookie, "a socket's number in a traced function", location);
+                let socket = self.object(socket)?;
+                Ok(self.helper(Helper::GetSocketCookie, &[socket.into()]))
+            }
             _ => self.unsupported(location, "this call has no number as its value"),
         }
+    }
+
+    /// The address of an object of the kernel, which the verifier knows to be that.
+    fn object(&mut self, pointer: &Expr) -> Result<Int<'c>> {
+        self.keeps_objects = true;
+        let address = self.scalar(pointer);
+        self.keeps_objects = false;
+        address
+    }
+
+    /// Writes the text that a function gives.
+    pub(super) fn fill_from_call(
+        &mut self,
+        call: Call,
+        arguments: &[Expr],
+        to: Spot<'c>,
+        at: &Expr,
+    ) -> Result<()> {
+        match (call, arguments) {
+            (Call::Concatenate, texts) => self.concatenate(texts, to, at),
+            (Call::Path, [object]) => self.path(object, to, at),
+            _ => self.unsupported(at.location, "this call gives no text"),
+        }
+    }
+
+    /// Writes the path that a `struct path` means. Kernels write what there is room for, its end, also when they fail.
+    fn path(&mut self, object: &Expr, to: Spot<'c>, at: &Expr) -> Result<()> {
+        let size = self.size_of(&at.ty, at.location)?;
+        self.zero(to, size);
+        let object = self.object(object)?;
+        let arguments = [object.into(), to.pointer.into(), self.ir.i64(size.into()).into()];
+        self.helper(Helper::DPath, &arguments);
+        Ok(())
     }
 
     /// A call of imported C code.

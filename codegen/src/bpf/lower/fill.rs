@@ -1,7 +1,7 @@
 //! Expressions whose value is memory: each is written where it is wanted.
 
 use btaot_abi::value::ValueType;
-use btaot_semantic::program::{Call, EventValue, Expr, ExprKind, Location, NAME_SIZE};
+use btaot_semantic::program::{EventValue, Expr, ExprKind, Location, NAME_SIZE};
 use btaot_semantic::types::{Space, Type};
 
 use super::place::{Place, Reach};
@@ -119,9 +119,7 @@ impl<'c> Lower<'_, '_, 'c> {
             ExprKind::ReadBuf { address, space, length } => {
                 self.read_buffer(to, address, *space, length.as_deref(), (expression, how))?;
             }
-            ExprKind::Call { call: Call::Concatenate, arguments } => {
-                self.concatenate(arguments, to, expression)?;
-            }
+            ExprKind::Call { call, arguments } => self.fill_from_call(*call, arguments, to, expression)?,
             ExprKind::NameOf { names, number } => {
                 let from = self.name_of(*names, number)?;
                 self.copy(to, Spot::aligned(from), NAME_SIZE);

@@ -86,6 +86,8 @@ pub struct Lower<'u, 'a, 'c> {
     frame: Frame<'c>,
     variables: Vec<Option<Home<'c>>>,
     known: Known<'c>,
+    /// Whether what is read from the context stays what the verifier knows it to be: a pointer to an object.
+    keeps_objects: bool,
     /// Where a short program goes that meets another case than the usual one, as long as it has done nothing that
     /// can be seen.
     rest: Option<Block<'c>>,
@@ -189,6 +191,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             frame: Frame::default(),
             variables: vec![None; body.variables.len()],
             known: Known::default(),
+            keeps_objects: false,
             rest: None,
             writes: 0,
             uses: Uses::new(),

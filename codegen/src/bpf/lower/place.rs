@@ -96,6 +96,8 @@ impl<'c> Lower<'_, '_, 'c> {
     pub(super) fn reach(&self, space: Space) -> Reach {
         match (space, self.body.context) {
             (Space::Context, _) => Reach::Context,
+            // The verifier follows loads through objects that it knows.
+            (Space::Kernel | Space::Unknown, _) if self.keeps_objects => Reach::Context,
             (Space::User, _) | (Space::Unknown, Context::Uprobe | Context::Usdt) => Reach::User,
             (Space::Kernel, _)
             | (

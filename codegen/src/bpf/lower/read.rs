@@ -113,7 +113,7 @@ impl<'c> Lower<'_, '_, 'c> {
         let word = self.pass(ir.load(loaded * 8, place.pointer, loaded).into()).into_int_value();
         // What the verifier knows to be a pointer it allows no arithmetic with, but to scripts it is a number.
         let is_typed = matches!(self.body.context, Context::Tracing(_) | Context::Iter) && loaded == 8;
-        let word = if is_typed { ir.disguised(word) } else { word };
+        let word = if is_typed && !self.keeps_objects { ir.disguised(word) } else { word };
         if whole { ir.trunc(word, size * 8) } else { word }
     }
 

@@ -9,6 +9,7 @@ mod known;
 mod maps;
 mod messages;
 mod names;
+mod objects;
 mod options;
 mod others;
 mod output;
@@ -159,6 +160,9 @@ impl Checker<'_, '_> {
     /// A call whose arguments are ordinary values.
     fn call_on_values(&mut self, function: Function, arguments: &[ast::Expr], span: Span) -> Checked<Value> {
         match function {
+            Function::Path => self.path(arguments, span),
+            Function::SocketCookie => self.socket_cookie(arguments, span),
+            Function::Skboutput => self.packet_output(arguments, span),
             Function::Strlen => self.strlen(arguments, span),
             Function::Strcap => self.strcap(arguments, span),
             Function::Strncmp => self.strncmp(arguments, span),

@@ -13,7 +13,7 @@ use crate::value::{Checked, Literal, Stop, Value};
 const MAX_READ: u32 = 64 * 1024;
 
 /// How many bytes are read at most.
-enum Length {
+pub(super) enum Length {
     /// As many as there is room for.
     Room,
     /// A constant.
@@ -176,7 +176,7 @@ impl Checker<'_, '_> {
     }
 
     /// The second argument of `str()` and `buf()`.
-    fn length(&mut self, argument: Option<&ast::Expr>, room: u32, span: Span) -> Checked<Length> {
+    pub(super) fn length(&mut self, argument: Option<&ast::Expr>, room: u32, span: Span) -> Checked<Length> {
         let Some(argument) = argument else { return Ok(Length::Room) };
         let value = self.expr(argument)?;
         if !value.ty.is_integer() {
