@@ -15,7 +15,10 @@ use btaot_abi::params::parse_integer;
 use thiserror::Error;
 
 use crate::features::Features;
+use crate::kernel_btf::KernelBtfError;
+use crate::kernel_functions;
 use crate::named::{OptionError, Values};
+use crate::options::Backend;
 use crate::resolve::{self, Place, Probe, Reason};
 use crate::symbols;
 use crate::sys::machine::{Clock, boot_time_offset, now, tai_offset};
@@ -80,6 +83,9 @@ pub enum ConstantError {
     /// A named option cannot be used.
     #[error(transparent)]
     Option(#[from] OptionError),
+    /// The kernel's functions cannot be looked up.
+    #[error(transparent)]
+    KernelBtf(#[from] KernelBtfError),
     /// The tool's pid namespace cannot be found.
     #[error("/proc/self/ns/pid: {0}; is /proc mounted?")]
     Namespace(std::io::Error),
@@ -102,6 +108,8 @@ pub struct Facts<'a> {
     pub ring_size: u32,
     /// The kernel's features.
     pub features: &'a Features,
+    /// What runs the programs.
+    pub backend: Backend,
     /// All probes.
     pub all: &'a [Probe],
     /// The number of the probe that each program serves, where it serves just one.
@@ -120,6 +128,7 @@ pub struct Filled {
 /// Fills all slots.
 pub fn fill(metadata: &Metadata, facts: &Facts<'_>) -> Result<Filled, ConstantError> {
     let symbols = kernel_symbols(metadata)?;
+    let functions = kernel_functions::known(metadata)?;
     let options = Values::new(&metadata.options, facts.named)?;
     let mut ints = Vec::with_capacity(metadata.constants.ints.len() * 8);
     for slot in &metadata.constants.ints {
@@ -127,6 +136,15 @@ pub fn fill(metadata: &Metadata, facts: &Facts<'_>) -> Result<Filled, ConstantEr
             IntSource::KernelSymbol(name) => symbols.get(name).copied().unwrap_or_default(),
             IntSource::Option(name) => options.int(name),
             IntSource::UserSymbol { program, name, size } => user_symbol(facts, *program, name, *size)?,
+            IntSource::KernelFunction(name) => functions.contains_key(&*name.display()).into(),
+            IntSource::CallAllowed { program, name } => {
+                let name = name.display();
+                let allowed = |id: &u32| {
+                    let script = (metadata, facts.all);
+                    kernel_functions::is_allowed(script, facts.backend, *program, (&name, *id))
+                };
+                functions.get(&*name).is_some_and(allowed).into()
+            }
             source => int(source, facts)?,
         };
         ints.extend(value.to_ne_bytes());
@@ -170,7 +188,11 @@ fn kernel_symbols(metadata: &Metadata) -> Result<HashMap<&Bytes, u64>, ConstantE
 
 fn int(source: &IntSource, facts: &Facts<'_>) -> Result<u64, ConstantError> {
     Ok(match *source {
-        IntSource::KernelSymbol(_) | IntSource::UserSymbol { .. } | IntSource::Option(_) => 0,
+        IntSource::KernelSymbol(_)
+        | IntSource::UserSymbol { .. }
+        | IntSource::KernelFunction(_)
+        | IntSource::CallAllowed { .. }
+        | IntSource::Option(_) => 0,
         IntSource::CgroupId(ref path) => cgroup_id(path)?,
         IntSource::BootTaiOffset => tai_offset().cast_unsigned(),
         IntSource::ElapsedStart => now(Clock::Boot),

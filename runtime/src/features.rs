@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 use btaot_abi::features::{FEATURES, KernelFeature};
 
-use crate::sys::bpf::LogLevel;
+use crate::sys::bpf::{FunctionType, LogLevel};
 use crate::sys::machine::{release, version};
 use crate::sys::{bpf, is_errno, perf};
+use crate::verifier;
 
 const LICENSE: &CStr = c"GPL";
 const KPROBE: bpf_prog_type = bpf_prog_type::BPF_PROG_TYPE_KPROBE;
@@ -96,6 +97,54 @@ fn ask(feature: KernelFeature) -> bool {
     }
 }
 
+/// Whether a program that traces this function, of another program, is given all registers for arguments: the kernel
+/// does that where it does not trust what is known of them.
+pub fn gets_all_registers(function: FunctionType<'_>) -> bool {
+    const LOAD_WORD: u8 = 0x79;
+    const CONTEXT: u8 = 1;
+    const BEHIND_REGISTERS: i16 = 40;
+    let mut load_result = instruction(LOAD_WORD, 0, 0);
+    load_result.set_src_reg(CONTEXT);
+    load_result.off = BEHIND_REGISTERS;
+    let mut code = program(None);
+    code.splice(0..0, [load_result]);
+    let spec = bpf::ProgramSpec {
+        kind: bpf_prog_type::BPF_PROG_TYPE_TRACING,
+        attach: Some(bpf_attach_type::BPF_TRACE_FEXIT),
+        function: Some(function),
+        ..spec(&code)
+    };
+    bpf::program_load(&spec, LogLevel::None, &mut []).is_ok()
+}
+
+/// A way of attaching, with the function that a program is loaded for.
+pub type For<'a> = (bpf_attach_type, FunctionType<'a>);
+
+/// Whether a program of a kind may call a function of the kernel that was made for programs. `function` is the one that
+/// it is loaded for, if it is for one.
+pub fn may_call(kind: bpf_prog_type, name: &str, id: u32, traced: Option<For<'_>>) -> bool {
+    const FUNCTION_OF_KERNEL: u8 = 2;
+    /// The number of the instruction.
+    const CALL: u32 = 1;
+    let mut code = program(Some(id.cast_signed()));
+    code[CALL as usize].set_src_reg(FUNCTION_OF_KERNEL);
+    let spec = bpf::ProgramSpec {
+        kind,
+        attach: traced.map(|(attach, _)| attach),
+        function: traced.map(|(_, function)| function),
+        ..spec(&code)
+    };
+    let mut log = vec![0; 4096];
+    if bpf::program_load(&spec, LogLevel::Path, &mut log).is_ok() {
+        return true;
+    }
+    // The verifier asks whether the call is allowed, then it looks at arguments, of which there are none.
+    let log = String::from_utf8_lossy(&log);
+    let was_reached = log.lines().any(|line| verifier::instruction(line) == Some(CALL));
+    let is_known = !log.contains("uses reserved fields");
+    was_reached && is_known && !log.contains(&format!("calling kernel function {name} is not allowed"))
+}
+
 fn instruction(code: u8, registers: u8, imm: i32) -> bpf_insn {
     let mut insn = bpf_insn { code, _bitfield_align_1: [], _bitfield_1: Default::default(), off: 0, imm };
     insn.set_dst_reg(registers);
@@ -133,17 +182,22 @@ fn load(
     attach: Option<bpf_attach_type>,
     log: &mut [u8],
 ) -> std::io::Result<OwnedFd> {
-    let spec = bpf::ProgramSpec {
-        kind,
-        attach,
+    let spec = bpf::ProgramSpec { kind, attach, ..spec(code) };
+    let level = if log.is_empty() { LogLevel::None } else { LogLevel::Path };
+    bpf::program_load(&spec, level, log)
+}
+
+/// A program of a kprobe, for no function.
+fn spec(code: &[bpf_insn]) -> bpf::ProgramSpec<'_> {
+    bpf::ProgramSpec {
+        kind: KPROBE,
+        attach: None,
         instructions: code,
         license: LICENSE,
         name: "feature",
         debug: None,
         function: None,
-    };
-    let level = if log.is_empty() { LogLevel::None } else { LogLevel::Path };
-    bpf::program_load(&spec, level, log)
+    }
 }
 
 /// The verifier complains about an unknown helper before it looks at arguments.

@@ -8,6 +8,7 @@ pub mod describe;
 mod events;
 mod features;
 pub mod kernel_btf;
+mod kernel_functions;
 pub mod life;
 mod load;
 pub mod maps;

@@ -30,7 +30,7 @@ use crate::maps::{MapError, Maps, Operands, Sizes};
 use crate::object::{self, Image, ObjectError};
 use crate::options::{Backend, Mode, Options};
 use crate::plan::plan;
-use crate::resolve::{Missing, Place, Probe, Resolver, Verdict, identify, judge};
+use crate::resolve::{Missing, Owner, Place, Probe, Resolver, TracedFunction, Verdict, identify, judge};
 use crate::store::Store;
 use crate::sys::bpf;
 use crate::sys::machine::{self, page_size};
@@ -245,6 +245,7 @@ impl<'m> Session<'m> {
                 possible_cpus,
                 ring_size: sizes.ring,
                 features: &features,
+                backend: options.backend,
                 all: &probes,
                 probes: &single_probes(metadata, &probes),
             },
@@ -699,7 +700,7 @@ fn single_probes(metadata: &Metadata, probes: &[Probe]) -> Vec<Option<u32>> {
 /// Modules that attach points name, and those of the functions that they mean.
 fn modules(metadata: &Metadata, probes: &[Probe]) -> Vec<String> {
     let found = probes.iter().filter_map(|probe| match &probe.place {
-        Place::Function(function) => function.module.clone(),
+        Place::Function(TracedFunction { owner: Owner::Module(module), .. }) => Some(module.clone()),
         _ => None,
     });
     let points = metadata.programs.iter().flat_map(|program| &program.attach);

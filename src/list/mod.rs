@@ -101,8 +101,11 @@ fn probes(text: &mut String, pattern: &str, request: &Request<'_>) -> Result<(),
                 if provider.contains(['*', '?', '[']) {
                     continue;
                 }
-                let bytes = format!("{}:{rest} {{ }}", kind.name()).into_bytes();
-                resolved(Input { name: "pattern".into(), bytes, path: None }, request)?
+                of_pattern_as_script(kind, rest, request)?
+            }
+            // Programs that are loaded now.
+            ProbeKind::Fentry | ProbeKind::Fexit if rest.starts_with("bpf:") => {
+                of_pattern_as_script(kind, rest, request)?
             }
             _ => kernel::names(kind, rest, request)?,
         };
@@ -125,6 +128,12 @@ fn warn_of_files(pattern: &str) {
     if Path::new(pattern).extension().is_some_and(|ending| ending == "bt") {
         eprintln!("warning: there is no file `{pattern}`; it is taken for a pattern");
     }
+}
+
+/// The names of the probes that a script of one attach point attaches to.
+fn of_pattern_as_script(kind: ProbeKind, rest: &str, request: &Request<'_>) -> Result<Vec<String>, Failure> {
+    let bytes = format!("{}:{rest} {{ }}", kind.name()).into_bytes();
+    resolved(Input { name: "pattern".into(), bytes, path: None }, request)
 }
 
 /// The names of all probes that a script attaches to here. What it does not find is told.

@@ -26,6 +26,8 @@ pub fn int_slot(source: &IntSource) -> String {
         IntSource::PossibleCpus => "possible_cpus".into(),
         IntSource::RingDataLimit => "ring_data_limit".into(),
         IntSource::ProbeId(program) => format!("probe_id_{}", program.0),
+        IntSource::KernelFunction(name) => format!("has_function_{}", word(name)),
+        IntSource::CallAllowed { program, name } => format!("may_call_{}_{}", program.0, word(name)),
         IntSource::Feature(feature) => format!("has_{}", feature.row().name),
     }
 }

@@ -62,6 +62,15 @@ pub enum IntSource {
     CgroupId(Bytes),
     /// A named option that is a number or a truth value.
     Option(Bytes),
+    /// 1 when the kernel's types have a function of this name, else 0.
+    KernelFunction(Bytes),
+    /// 1 when a program may call a function that the kernel has for programs, else 0.
+    CallAllowed {
+        /// The program.
+        program: ProgramId,
+        /// The function.
+        name: Bytes,
+    },
     /// 1 when the running kernel has the feature, else 0.
     Feature(KernelFeature),
 }
@@ -124,6 +133,10 @@ impl IntSource {
             Self::UserSymbol { name, .. } => format!("distance to user symbol {}", name.display()),
             Self::CgroupId(path) => format!("id of cgroup {}", path.display()),
             Self::Option(name) => format!("option --{}", name.display()),
+            Self::KernelFunction(name) => format!("kernel has function {}", name.display()),
+            Self::CallAllowed { program, name } => {
+                format!("program {} may call kernel function {}", program.0, name.display())
+            }
             Self::Feature(feature) => format!("kernel has {}", feature.row().name),
         }
     }

@@ -26,6 +26,7 @@ use crate::symbols::kernel::addresses;
 use crate::sys::machine::{release, version};
 use crate::sys::perf::{self, Event, Scope};
 use crate::sys::{bpf, is_errno, iterator};
+pub use tracing::{owner, traced};
 use way::{Link, Tally, Way};
 
 /// Why a probe is not attached.

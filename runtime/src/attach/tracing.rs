@@ -9,8 +9,9 @@ use super::Attacher;
 use crate::features::may_ask;
 use crate::load::{LoadError, Loaded};
 use crate::object::Image;
-use crate::resolve::{Place, Probe, TracedFunction};
+use crate::resolve::{Owner, Place, Probe, TracedFunction};
 use crate::sys::bpf::{self, FunctionType};
+use crate::sys::program;
 
 /// Loads a copy of a program for the function of its only probe. `None` if it traces no function.
 pub fn load(
@@ -20,14 +21,16 @@ pub fn load(
     probes: &[u32],
 ) -> Option<Result<Loaded, LoadError>> {
     let probe = attacher.probes.get(*probes.first()? as usize)?;
-    match &probe.place {
-        Place::Function(function) => {
-            let attach = if function.ret { BPF_TRACE_FEXIT } else { BPF_TRACE_FENTRY };
-            Some(load_for(attacher, program, image, (probe, function, attach)))
-        }
-        Place::Iterator(iterator) => {
-            Some(load_for(attacher, program, image, (probe, &iterator.function, BPF_TRACE_ITER)))
-        }
+    let (attach, function) = traced(&probe.place)?;
+    Some(load_for(attacher, program, image, (probe, function, attach)))
+}
+
+/// The function that a program for this place is loaded for, if it is for one, and how it is attached.
+pub fn traced(place: &Place) -> Option<(bpf_attach_type, &TracedFunction)> {
+    match place {
+        Place::Function(function) if function.ret => Some((BPF_TRACE_FEXIT, function)),
+        Place::Function(function) => Some((BPF_TRACE_FENTRY, function)),
+        Place::Iterator(iterator) => Some((BPF_TRACE_ITER, &iterator.function)),
         _ => None,
     }
 }
@@ -39,9 +42,8 @@ fn load_for(
     (probe, function, attach): (&Probe, &TracedFunction, bpf_attach_type),
 ) -> Result<Loaded, LoadError> {
     let loader = &attacher.loader;
-    let types = function.module.as_deref().map(module_types);
-    let types = types.transpose().map_err(|error| loader.not_for_place(probe, error))?;
-    let function_type = FunctionType { id: function.id, owner: types.as_ref().map(AsFd::as_fd) };
+    let owner = owner(&function.owner).map_err(|error| loader.not_for_place(probe, error))?;
+    let function_type = FunctionType { id: function.id, owner: owner.as_ref().map(AsFd::as_fd) };
     let loaded = loader.load(program, image, Some(attach), Some(function_type));
     let mut loaded = loaded.map_err(|error| match error {
         LoadError::Refused(refusal) if !was_verified(&refusal.log) => {
@@ -58,8 +60,16 @@ fn load_for(
     Ok(loaded)
 }
 
-fn module_types(module: &str) -> std::io::Result<OwnedFd> {
-    bpf::module_types(module)?.ok_or_else(|| std::io::ErrorKind::NotFound.into())
+/// What the kernel is to look a function up in; none for its own.
+pub fn owner(owner: &Owner) -> std::io::Result<Option<OwnedFd>> {
+    match owner {
+        Owner::Kernel => Ok(None),
+        Owner::Module(module) => match bpf::module_types(module)? {
+            Some(types) => Ok(Some(types)),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        },
+        Owner::Program(id) => program::open(*id).map(Some),
+    }
 }
 
 /// Whether the verifier came to look at instructions. It looks at the function before.

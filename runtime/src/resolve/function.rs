@@ -9,7 +9,7 @@ use btaot_abi::metadata::{Fentry, RETURN_VALUE, TracepointArgs, has_wildcard};
 use btaot_abi::pattern;
 use btaot_btf::{Btf, Kind, TypeId};
 
-use super::{Found, Place, Reason, TracedFunction, provider};
+use super::{Found, Owner, Place, Reason, TracedFunction, provider};
 use crate::kernel_btf::{self, KernelBtfError, VMLINUX_MODULE};
 use crate::tracefs::FormatField;
 
@@ -99,7 +99,7 @@ impl Search {
             };
             found.extend(ids.into_iter().map(|id| {
                 let function = TracedFunction {
-                    module: (module != VMLINUX_MODULE).then(|| module.to_owned()),
+                    owner: Owner::of_module(module),
                     id: id.0,
                     ret: wanted.fentry.ret,
                     arguments: layout(btf, id, 0),

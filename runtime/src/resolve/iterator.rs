@@ -5,7 +5,7 @@ use std::ffi::CString;
 use btaot_abi::Bytes;
 
 use super::function::own;
-use super::{Found, Place, Reason, TracedFunction};
+use super::{Found, Owner, Place, Reason, TracedFunction};
 use crate::kernel_btf::{self, VMLINUX_MODULE};
 
 /// Where relative names of files start.
@@ -35,12 +35,8 @@ pub fn iterator(name: &Bytes, pin: Option<&Bytes>, text: &Bytes) -> Result<Vec<F
         }
     }
     let (module, id) = found.ok_or(Reason::NoIterator)?;
-    let function = TracedFunction {
-        module: (module != VMLINUX_MODULE).then_some(module),
-        id: id.0,
-        ret: false,
-        arguments: Vec::new(),
-    };
+    let function =
+        TracedFunction { owner: Owner::of_module(&module), id: id.0, ret: false, arguments: Vec::new() };
     let pin = pin.map(|path| absolute(path)).transpose()?;
     let place = Place::Iterator(KernelIterator { function, pin });
     Ok(vec![Found { name: text.clone(), function: symbol.into(), place }])

@@ -10,11 +10,13 @@ mod kernel;
 mod lines;
 mod operand;
 mod paths;
+mod program;
 mod uprobe;
 mod usdt;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ use thiserror::Error;
 pub use iterator::KernelIterator;
 pub use uprobe::distance;
 
-use crate::kernel_btf::KernelBtfError;
+use crate::kernel_btf::{KernelBtfError, VMLINUX_MODULE};
 use crate::options::{Backend, Mode};
 use crate::tracefs::{Format, FormatField, Tracefs, TracefsError};
 
@@ -119,14 +121,32 @@ pub enum Place {
 /// A function that a program is loaded for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracedFunction {
-    /// Its module; none for the kernel itself.
-    pub module: Option<String>,
-    /// Its number among the types of the kernel and the module.
+    /// Whose code it is.
+    pub owner: Owner,
+    /// Its number among the types of the kernel and the module, or of the program.
     pub id: u32,
     /// At the return.
     pub ret: bool,
     /// Where its arguments stand in the program's context, and its result.
     pub arguments: Vec<FormatField>,
+}
+
+/// Whose code a function that can be traced is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The kernel's own.
+    Kernel,
+    /// A module's.
+    Module(String),
+    /// That of a loaded eBPF program, by its number.
+    Program(u32),
+}
+
+impl Owner {
+    /// The owner that the kernel's list of types calls by this name.
+    pub fn of_module(name: &str) -> Self {
+        if name == VMLINUX_MODULE { Self::Kernel } else { Self::Module(name.to_owned()) }
+    }
 }
 
 /// A place in a binary.
@@ -262,6 +282,14 @@ pub enum Reason {
         /// Its name.
         module: String,
     },
+    /// No loaded program has such a function.
+    #[error(
+        "no eBPF program that is loaded now has such a function; `btaot list 'fentry:bpf:*'` shows those there are"
+    )]
+    NoProgram,
+    /// The loaded programs cannot be looked at.
+    #[error("the loaded eBPF programs cannot be looked at: {0}; that takes CAP_SYS_ADMIN")]
+    Programs(io::Error),
     /// No such iterator in the kernel's types.
     #[error("this kernel has no such iterator; `btaot list 'iter:*'` shows those it has")]
     NoIterator,
@@ -477,7 +505,9 @@ impl Resolver {
             }
             // These are found together.
             Target::Fentry(_) => Ok(Vec::new()),
-            Target::FentryProgram(_) => Err(Reason::NoTypedFunction),
+            Target::FentryProgram(wanted) => {
+                program::functions(wanted, &point.name, program.tracepoint.as_ref())
+            }
             Target::Iter { name, pin } => iterator::iterator(name, pin.as_ref(), &point.name),
             Target::Uprobe(uprobe) => uprobe::places(&mut self.binaries, &self.paths, uprobe, &point.name),
             Target::Usdt(usdt) => {

@@ -15,6 +15,7 @@ pub mod memory_file;
 pub mod perf;
 pub mod poll;
 pub mod process;
+pub mod program;
 pub mod records;
 pub mod ring;
 pub mod wall;

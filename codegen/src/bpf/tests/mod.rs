@@ -37,6 +37,8 @@ fn constants(compiled: &Compiled) -> Vec<u64> {
         | IntSource::CgroupId(_)
         | IntSource::Option(_)
         | IntSource::ProbeId(_)
+        | IntSource::KernelFunction(_)
+        | IntSource::CallAllowed { .. }
         | IntSource::Feature(_) => 1,
     };
     compiled.metadata.constants.ints.iter().map(value).collect()

@@ -1,9 +1,10 @@
 //! Functions whose result is known while compiling, and those that only change how a value is understood.
 
+use btaot_abi::Bytes;
 use btaot_abi::constants::IntSource;
 use btaot_abi::format::{Piece, parse};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
-use btaot_grammar::vocabulary::{ClockMode, Function, PidMode};
+use btaot_grammar::vocabulary::{ClockMode, Function, PidMode, ProbeSet};
 
 use super::super::{Checker, ops::binary_kind};
 use crate::probes::did_you_mean;
@@ -109,6 +110,25 @@ impl Checker<'_, '_> {
         let message = format!("this is one of {}, not `{word}`", names.join(", "));
         let hint = did_you_mean(word, names.iter().copied());
         self.fail(Diagnostic::error(Code::BadArgument, span, message).with_hint_opt(hint))
+    }
+
+    /// `kfunc_exist(name)` and `kfunc_allowed(name)`: a constant that is known when the tool starts.
+    pub(super) fn kernel_function(
+        &mut self,
+        function: Function,
+        arguments: &[ast::Expr],
+        span: Span,
+    ) -> Checked<Value> {
+        let name = Bytes::from(self.literal_text(&arguments[0], span)?);
+        let source = match function {
+            Function::KfuncExist => IntSource::KernelFunction(name),
+            _ => {
+                // What may be called is a matter of the program's type.
+                self.refuse_in_function("kfunc_allowed()", ProbeSet::NONE, span)?;
+                IntSource::CallAllowed { program: self.body.id, name }
+            }
+        };
+        Ok(Value::new(Ty::BOOL, ExprKind::IntConstant(source), self.location(span)))
     }
 
     /// `static_assert(condition, message)`.

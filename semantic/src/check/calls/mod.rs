@@ -148,6 +148,7 @@ impl Checker<'_, '_> {
             | Function::IsInteger
             | Function::IsUnsignedInteger
             | Function::IsLiteral => self.is_kind(function, arguments, span),
+            Function::KfuncExist | Function::KfuncAllowed => self.kernel_function(function, arguments, span),
             Function::Strftime => self.strftime(arguments, span),
             Function::Ntop => self.ntop(arguments, span),
             Function::Find => self.find_entry(arguments, span),
