@@ -126,7 +126,7 @@ fn programs(folder: &Path) -> Measured<bool> {
     let lifted = 1..=VERSIONS.len();
     let rbpf_input = 1 + VERSIONS.iter().position(|version| *version == RBPF_VERSION).unwrap_or_default();
     let mut logs = vec![0.0; VERSIONS.len() + 1];
-    let mut within = true;
+    let (mut within, mut worst) = (true, Worst { over_clang: 0.0, over_jit: 0.0, gain: f64::MAX });
     for name in NAMES {
         let code = subjects.instructions(name)?;
         let mut machine = EbpfVmRaw::new(Some(&code)).map_err(|error| error.to_string())?;
@@ -143,12 +143,15 @@ fn programs(folder: &Path) -> Measured<bool> {
             logs[index - 1] += ratio(index).ln();
         }
         logs[VERSIONS.len()] += (interpreter / ns[rbpf_input]).ln();
-        let is_slow = ns[0] > SHORT && lifted.clone().any(|index| ratio(index) > PROGRAM_LIMIT);
-        let loses = ns[rbpf_input] > jit * (1.0 + NOISE);
-        let (gain, best_gain) = (interpreter / ns[rbpf_input], interpreter / ns[0]);
-        let gains_little = gain < INTERPRETER_LIMIT && best_gain >= INTERPRETER_LIMIT * MEAN_LIMIT;
-        let is_within = !is_slow && !loses && !gains_little;
-        within &= is_within;
+        let slowest = lifted.clone().map(ratio).fold(0.0, f64::max);
+        let gain = interpreter / ns[rbpf_input];
+        let here = Worst {
+            over_clang: if ns[0] > SHORT { slowest } else { 0.0 },
+            over_jit: ns[rbpf_input] / jit,
+            gain: if interpreter / ns[0] >= INTERPRETER_LIMIT * MEAN_LIMIT { gain } else { f64::MAX },
+        };
+        within &= here.is_within();
+        worst = worst.and(&here);
         let shown: Vec<String> =
             lifted.clone().map(|index| format!("{:.1} ({:.2})", ns[index], ratio(index))).collect();
         println!(
@@ -156,7 +159,7 @@ fn programs(folder: &Path) -> Measured<bool> {
             ns[0],
             shown.join(" | "),
             jit / ns[rbpf_input],
-            verdict(is_within)
+            verdict(here.is_within())
         );
     }
     let means: Vec<f64> = logs.iter().map(|log| (log / NAMES.len() as f64).exp()).collect();
@@ -165,18 +168,51 @@ fn programs(folder: &Path) -> Measured<bool> {
         let what = format!("geometric mean of native code from {version} over clang -O2");
         within &= row(&what, &format!("≤ {MEAN_LIMIT}"), &format!("{mean:.3}"), *mean <= MEAN_LIMIT);
     }
-    let held = [
-        format!("each program of more than {SHORT} ns over clang -O2 (≤ {PROGRAM_LIMIT})"),
-        "each program against rbpf's JIT (never slower)".to_owned(),
-        format!("each program against its interpreter (≥ {INTERPRETER_LIMIT}, where clang -O2 gains that)"),
-    ];
-    for what in held {
-        println!("| {what} | in the table above | | |");
-    }
+    worst.show();
     let gain = means[VERSIONS.len()];
     let what = "rbpf's interpreter over native code, geometric mean";
     within &= row(what, &format!("≥ {INTERPRETER_LIMIT}"), &format!("{gain:.1}"), gain >= INTERPRETER_LIMIT);
     Ok(within)
+}
+
+/// What is held for each program, or the worst of several.
+struct Worst {
+    /// Native code over clang's; 0 for a program that is too short.
+    over_clang: f64,
+    /// Native code over rbpf's compiler.
+    over_jit: f64,
+    /// The interpreter over native code, where clang's gains enough.
+    gain: f64,
+}
+
+impl Worst {
+    fn is_within(&self) -> bool {
+        self.over_clang <= PROGRAM_LIMIT && self.over_jit <= 1.0 + NOISE && self.gain >= INTERPRETER_LIMIT
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            over_clang: self.over_clang.max(other.over_clang),
+            over_jit: self.over_jit.max(other.over_jit),
+            gain: self.gain.min(other.gain),
+        }
+    }
+
+    fn show(&self) {
+        let what = format!("the slowest program of more than {SHORT} ns over clang -O2");
+        row(
+            &what,
+            &format!("≤ {PROGRAM_LIMIT}"),
+            &format!("{:.2}", self.over_clang),
+            self.over_clang <= PROGRAM_LIMIT,
+        );
+        let limit = 1.0 + NOISE;
+        let measured = format!("{:.2}", self.over_jit);
+        row("the slowest program over rbpf's JIT", &format!("≤ {limit}"), &measured, self.over_jit <= limit);
+        let what = "rbpf's interpreter over the slowest program, where clang -O2 gains that";
+        let measured = format!("{:.1}", self.gain);
+        row(what, &format!("≥ {INTERPRETER_LIMIT}"), &measured, self.gain >= INTERPRETER_LIMIT);
+    }
 }
 
 fn verdict(within: bool) -> &'static str {

@@ -14,7 +14,7 @@ mod machine;
 use crate::examples;
 use crate::support::compiler::btaot;
 use crate::support::policy::{self, Need};
-use crate::support::{Checked, process, programs, scratch, scripts};
+use crate::support::{Checked, process, programs, scratch, scripts, text};
 use libtest_mimic::Trial;
 use object::{Object, ObjectSymbol, SymbolKind};
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+/// What examples do that have no job in `tests/examples`, because other kernels run them.
+const JOBS: [(&str, &str); 2] = [("open_files", "\"$TOOL\" -q null"), ("tasks", "\"$TOOL\" -q")];
 
 /// Programs that their example's job does not run, beside those that others jump to when a case is rare.
 const NOT_RUN: [(&str, &str); 3] =
@@ -51,15 +54,36 @@ fn agrees(name: &str, folder: &Path) -> Checked {
     replay_agrees(name, &trace, folder)
 }
 
+/// On this machine and, where there is an emulator, on the other architecture.
 fn replay_agrees(name: &str, trace: &Path, folder: &Path) -> Checked {
-    let replay = replayer(name, trace, folder)?;
-    let said = process::run(Command::new(replay).arg(trace))?.expect_code(0)?.stdout;
+    let run = |target: &Target| -> Result<String, String> {
+        let replay = replayer(name, trace, folder, target)?;
+        let mut command = target.emulator.map_or(Command::new(&replay), |emulator| {
+            let mut command = Command::new(emulator);
+            command.arg(&replay);
+            command
+        });
+        let finished = process::run(command.arg(trace))?.expect_code(0);
+        finished.map(|finished| finished.stdout).map_err(|problem| format!("{}: {problem}", target.arch))
+    };
+    let said = run(&HERE)?;
+    let can_emulate = EMULATED
+        .emulator
+        .into_iter()
+        .chain([EMULATED.compiler])
+        .all(|program| Need::Program(program).missing().is_none());
+    if can_emulate {
+        text::expect_equal("what is said on aarch64", &said, &run(&EMULATED)?)?;
+    }
     let runs = said.lines().filter_map(|line| line.strip_suffix(" runs")?.split_once(": "));
     for (program, count) in runs {
         let may_rest = program.contains("_r") || NOT_RUN.contains(&(name, program));
         if count == "0" && !may_rest {
             return Err(format!("{program} never ran:\n{said}").into());
         }
+    }
+    if !said.lines().any(|line| line.ends_with(" runs") && !line.ends_with(": 0 runs")) {
+        return Err(format!("nothing ran:\n{said}").into());
     }
     println!("native::replay::{name}: {}", said.lines().rev().nth(1).unwrap_or_default());
     Ok(())
@@ -68,7 +92,7 @@ fn replay_agrees(name: &str, trace: &Path, folder: &Path) -> Checked {
 /// A replay that agrees with anything would prove nothing: one bit of one answer makes it stop.
 fn difference_is_seen(folder: &Path) -> Checked {
     let trace = record("reads", folder)?;
-    let replay = replayer("reads", &trace, folder)?;
+    let replay = replayer("reads", &trace, folder, &HERE)?;
     let mut bytes = std::fs::read(&trace)?;
     // The clock, which the program stores in a map.
     let clock =
@@ -81,6 +105,18 @@ fn difference_is_seen(folder: &Path) -> Checked {
     if said.contains("of the value is") { Ok(()) } else { Err(said.into()) }
 }
 
+/// What native code is made for.
+struct Target {
+    arch: &'static str,
+    compiler: &'static str,
+    emulator: Option<&'static str>,
+}
+
+const HERE: Target = Target { arch: std::env::consts::ARCH, compiler: "cc", emulator: None };
+
+const EMULATED: Target =
+    Target { arch: "aarch64", compiler: "aarch64-linux-gnu-gcc", emulator: Some("qemu-aarch64-static") };
+
 /// The programs that record and replay any example.
 struct Kit {
     record: PathBuf,
@@ -88,13 +124,14 @@ struct Kit {
     symbols: PathBuf,
     /// Where this kernel's maps keep what the recorder reads of them.
     offsets: PathBuf,
-    replay: PathBuf,
 }
 
 fn kit() -> Result<&'static Kit, String> {
     static KIT: OnceLock<Result<Kit, String>> = OnceLock::new();
     KIT.get_or_init(make_kit).as_ref().map_err(Clone::clone)
 }
+
+const C_OPTIONS: [&str; 3] = ["-O1", "-Wall", "-Werror"];
 
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native/replay")
@@ -107,15 +144,10 @@ fn make_kit() -> Result<Kit, String> {
         wrappers: folder.join("wrappers.bin"),
         symbols: folder.join("wrappers.txt"),
         offsets: folder.join("offsets"),
-        replay: folder.join("replay.o"),
     };
-    let compile = |options: &[&str], source: &str, output: &Path| {
-        let mut cc = Command::new("cc");
-        cc.args(["-O1", "-Wall", "-Werror"]).args(options).arg(sources().join(source)).arg("-o").arg(output);
-        process::run(&mut cc)?.expect_code(0)
-    };
-    compile(&["-static"], "record.c", &kit.record)?;
-    compile(&["-c"], "replay.c", &kit.replay)?;
+    let mut cc = Command::new("cc");
+    cc.args(C_OPTIONS).arg("-static").arg(sources().join("record.c")).arg("-o").arg(&kit.record);
+    process::run(&mut cc)?.expect_code(0)?;
     let object = folder.join("wrappers.o");
     let mut clang = Command::new("clang-19");
     clang.args(["-O2", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3", "-c"]);
@@ -152,7 +184,15 @@ fn functions(object: &Path) -> Result<Vec<(String, u64, u64)>, String> {
 /// Runs an example at its job; the path of what was recorded.
 fn record(name: &str, folder: &Path) -> Result<PathBuf, String> {
     let (kit, trace) = (kit()?, folder.join("trace"));
-    let job = examples::job(name);
+    let own = JOBS.iter().find(|(job, _)| *job == name);
+    let job = own.map_or_else(
+        || examples::job(name),
+        |(_, script)| {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(script);
+            shell
+        },
+    );
     let work = folder.join("work");
     std::fs::create_dir(&work).map_err(|error| error.to_string())?;
     let mut command = Command::new(&kit.record);
@@ -214,8 +254,10 @@ fn constants(trace: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Links the native code of a tool's bytecode, with the constants of the recorded run, with the replay.
-fn replayer(name: &str, trace: &Path, folder: &Path) -> Result<PathBuf, String> {
+fn replayer(name: &str, trace: &Path, folder: &Path, target: &Target) -> Result<PathBuf, String> {
     let tool = scripts::tool(&scripts::examples().join(format!("{name}.bt")))?;
+    let folder = &folder.join(target.arch);
+    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     let path = |name: &str| folder.join(name);
     let (carried, filled, native) = (path("carried.o"), path("filled.o"), path("linkable.o"));
     process::run(btaot().arg("inspect").arg(&tool).args(["--extract", "bpf"]).arg(&carried))?
@@ -228,14 +270,16 @@ fn replayer(name: &str, trace: &Path, folder: &Path) -> Result<PathBuf, String> 
         fill.arg(format!("--update-section={section}={}", file.display()));
     }
     process::run(fill.arg(&carried).arg(&filled))?.expect_code(0)?;
-    process::run(btaot().args(["build", "--combined", "-o"]).arg(folder).arg(&filled))?.expect_code(0)?;
+    let mut build = btaot();
+    build.args(["build", "--combined", "--arch", target.arch, "-o"]).arg(folder).arg(&filled);
+    process::run(&mut build)?.expect_code(0)?;
     let mut publish = Command::new("llvm-objcopy-19");
     publish.args(["--wildcard", "--globalize-symbol=data.*"]).arg(path("filled.native.o")).arg(&native);
     process::run(&mut publish)?.expect_code(0)?;
-    link(&native, folder)
+    link(&native, folder, target)
 }
 
-fn link(native: &Path, folder: &Path) -> Result<PathBuf, String> {
+fn link(native: &Path, folder: &Path, target: &Target) -> Result<PathBuf, String> {
     let (table, replay) = (folder.join("table.c"), folder.join("replay"));
     let bytes = std::fs::read(native).map_err(|error| error.to_string())?;
     let file = object::File::parse(&*bytes).map_err(|error| error.to_string())?;
@@ -250,8 +294,9 @@ fn link(native: &Path, folder: &Path) -> Result<PathBuf, String> {
     let alias = |(name, number): (&str, &str)| -> OsString {
         format!("-Wl,--defsym={name}=_bpf_helper_ext_{}", number.trim_start_matches('0')).into()
     };
-    let mut cc = Command::new("cc");
-    cc.arg(&kit()?.replay).arg(table).arg(native).args(helpers.map(alias)).arg("-o").arg(&replay);
+    let mut cc = Command::new(target.compiler);
+    cc.args(C_OPTIONS).arg("-static").arg(sources().join("replay.c")).arg(table).arg(native);
+    cc.args(helpers.map(alias)).arg("-o").arg(&replay);
     process::run(&mut cc)?.expect_code(0)?;
     Ok(replay)
 }

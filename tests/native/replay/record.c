@@ -233,7 +233,7 @@ static unsigned place(struct change *change, const char *name)
     while (n < symbol_count && strcmp(symbols[n].name, name))
         n++;
     if (n == symbol_count) {
-        fprintf(stderr, "nothing records %s\n", name);
+        fprintf(stderr, "nothing records %s: add the helper to the table of tests/native/replay/trace.h\n", name);
         exit(1);
     }
     if (!change->placed[n]) {
@@ -250,9 +250,9 @@ static struct bpf_insn call(unsigned from, unsigned target)
         .code = BPF_JMP | BPF_CALL, .src_reg = BPF_PSEUDO_CALL, .imm = (int)target - (int)from - 1};
 }
 
-static void put_entry(struct change *change, unsigned index)
+static void put_entry(struct change *change, unsigned index, int is_iterator)
 {
-    unsigned enter = place(change, "note_enter"), leave = place(change, "note_leave");
+    unsigned enter = place(change, is_iterator ? "note_enter_iterator" : "note_enter"), leave = place(change, "note_leave");
     const struct bpf_insn entry[ENTRY_SIZE] = {
         move(6, 1),
         set(2, index),
@@ -357,7 +357,8 @@ static int load(union bpf_attr *attr, const struct bpf_insn *original, int proce
     unsigned end = ENTRY_SIZE + attr->insn_cnt;
     struct change change = {calloc(end + 12 * attr->insn_cnt + wrapper_count, sizeof *original), end, {0}};
     memcpy(change.code + ENTRY_SIZE, original, attr->insn_cnt * sizeof *original);
-    put_entry(&change, program_count);
+    int is_iterator = attr->prog_type == BPF_PROG_TYPE_TRACING && attr->expected_attach_type == BPF_TRACE_ITER;
+    put_entry(&change, program_count, is_iterator);
     turn(&change, ENTRY_SIZE, end, process);
     static char log[1 << 24];
     union bpf_attr changed = *attr;

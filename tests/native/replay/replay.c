@@ -4,7 +4,6 @@
 // by address, and what they return. The first difference ends it with exit code 1.
 //
 // It is linked with the object that `btaot build --combined` makes and with a table of its functions.
-#define _GNU_SOURCE
 #include "trace.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 typedef uint64_t u64;
@@ -231,11 +229,15 @@ static const struct shape *shape_of(unsigned helper)
 // What a program reads by the helpers for foreign memory may be its own: at another address here, with the same bytes.
 static int reads_own(const struct shape *shape, const u64 *arguments, const struct event *event)
 {
+    static int through[2];
     unsigned char bytes[LONGEST_DATA];
-    struct iovec here = {bytes, event->record.data_size}, there = {(void *)(uintptr_t)arguments[2], here.iov_len};
-    return shape->data == WRITES && shape->arity == 3 && event->record.result < 1ul << 32 &&
-           process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)here.iov_len &&
-           !memcmp(bytes, event->data, here.iov_len);
+    size_t size = event->record.data_size;
+    if (shape->data != WRITES || shape->arity != 3 || (!through[1] && pipe(through)))
+        return 0;
+    // The kernel, not a fault, tells whether the address is one of ours.
+    ssize_t written = write(through[1], (void *)(uintptr_t)arguments[2], size);
+    ssize_t got = written > 0 ? read(through[0], bytes, written) : 0;
+    return written == (ssize_t)size && got == written && !memcmp(bytes, event->data, size);
 }
 
 static u64 replay(unsigned helper, const u64 *arguments)
@@ -314,11 +316,17 @@ u64 _bpf_helper_ext_12(u64 context, u64 map, u64 index, u64 d, u64 e)
 
 static void replay_run(struct run *run)
 {
-    unsigned char context[4096] = {0};
+    _Alignas(8) unsigned char context[4096] = {0};
     current = run;
     next = 0;
     const struct event *enter = take(ENTER, run->program);
     memcpy(context, enter->data, enter->record.data_size);
+    // An iterator's context points to the place of the walk.
+    u64 place[LONGEST_KEY / 8];
+    memcpy(place, enter->key, enter->record.key_size);
+    u64 *first_word = (u64 *)context;
+    if (enter->record.key_size)
+        *first_word = (u64)(uintptr_t)place;
     function program = function_of(programs[run->program].name);
     if (!program)
         differ("the object has no function for it");

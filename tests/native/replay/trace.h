@@ -35,6 +35,7 @@ struct shape {
     H(115, 3, 6, 0, WRITES, 0, 1)        \
     H(120, 4, 11, 0, WRITES, 2, 3)       \
     H(125, 0, 0, 0, NO_DATA, 0, 0)       \
+    H(127, 3, 5, 0, READS, 1, 2)         \
     H(130, 4, 12, 0, READS, 1, 2)        \
     H(131, 3, 6, 0, SAMPLE_OUT, 0, 1)    \
     H(132, 2, 2, 0, SAMPLE_IN, 0, 0)     \

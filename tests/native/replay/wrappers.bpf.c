@@ -28,7 +28,7 @@ struct facts {
     u32 kind, number, has_map, has_key;
     u64 arguments[5], result;
     u64 key, data;
-    u32 data_size;
+    u32 key_size, data_size;
 };
 
 // Of a map: the verifier lets its fields be read.
@@ -78,7 +78,7 @@ INLINE void note_in(const struct facts *facts, u32 map, u32 key_size, u32 data_s
 
 INLINE void note(const struct facts *facts)
 {
-    u32 map = 0, key_size = 0, data_size = facts->data_size;
+    u32 map = 0, key_size = facts->key_size, data_size = facts->data_size;
     if (*STOP)
         return;
     if (facts->has_map) {
@@ -155,6 +155,14 @@ HELPERS(WRAPPER)
 void note_enter(u64 context, u64 program)
 {
     struct facts facts = {.kind = ENTER, .number = program, .data = context, .data_size = 512};
+    note(&facts);
+}
+
+// Of an iterator's context also what its first word points to, the place of the walk: programs read that by address.
+void note_enter_iterator(u64 context, u64 program)
+{
+    struct facts facts = {.kind = ENTER, .number = program, .data = context, .data_size = 96, .key_size = 24};
+    facts.key = *(volatile u64 *)context;
     note(&facts);
 }
 
