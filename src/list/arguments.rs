@@ -1,9 +1,13 @@
 //! What a probe is given.
 
+use std::path::Path;
+
 use btaot_btf::{Kind, TypeId};
+use btaot_runtime::resolve::argument_types;
 use btaot_runtime::tracefs::Tracefs;
 
 use super::Request;
+use super::functions::{Functions, function_name};
 use super::types::{Kernel, Types};
 use crate::failure::Failure;
 
@@ -11,12 +15,14 @@ use crate::failure::Failure;
 pub struct Arguments {
     tracefs: Option<Tracefs>,
     types: Types,
+    functions: Functions,
 }
 
 impl Arguments {
     /// Opens what there is.
-    pub fn new(request: &Request<'_>) -> Result<Self, Failure> {
-        Ok(Self { tracefs: Tracefs::locate().ok(), types: Types::read(request)? })
+    pub fn new(request: &Request<'_>, probes: &[String]) -> Result<Self, Failure> {
+        let (tracefs, functions) = (Tracefs::locate().ok(), Functions::of(probes));
+        Ok(Self { tracefs, types: Types::read(request)?, functions })
     }
 
     /// The arguments of a probe, a line each; none of a kind that has none with names.
@@ -32,6 +38,11 @@ impl Arguments {
             ("fentry", _) => function(&kernel, last, false),
             ("fexit", _) => function(&kernel, last, true),
             ("iter", [name, ..]) => iterator(&kernel, name),
+            ("uprobe", [path, ..]) => self.functions.arguments(path, function_name(probe)),
+            ("usdt", [path, provider, name]) => {
+                let types = argument_types(Path::new(path), provider.as_bytes(), name.as_bytes());
+                types.iter().enumerate().map(|(number, ty)| format!("{ty} arg{number}")).collect()
+            }
             _ => Vec::new(),
         }
     }

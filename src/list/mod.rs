@@ -5,6 +5,7 @@
 //! shows definitions, `arguments` what a probe is given.
 
 mod arguments;
+mod functions;
 mod kernel;
 mod types;
 
@@ -166,7 +167,7 @@ fn resolved(input: Input, request: &Request<'_>) -> Result<Vec<String>, Failure>
 
 /// Adds names, and with `-v` what the probes are given.
 fn show(text: &mut String, names: &[String], request: &Request<'_>) -> Result<(), Failure> {
-    let arguments = if request.verbose { Some(arguments::Arguments::new(request)?) } else { None };
+    let arguments = if request.verbose { Some(arguments::Arguments::new(request, names)?) } else { None };
     for name in names {
         let _ = writeln!(text, "{name}");
         if let Some(arguments) = &arguments {

@@ -80,6 +80,21 @@ fn functions_and_static_probes_of_programs(_: &Path) -> Checked {
     let calls = programs::program("calls")?.display().to_string();
     lists(&[&format!("uprobe:{calls}:ad[d]")], &format!("uprobe:{calls}:add\n"))?;
     lists(&[&format!("ur:{calls}:add")], &format!("uretprobe:{calls}:add\n"))?;
+    let typed = programs::program("typed")?.display().to_string();
+    let expected = format!(
+        "uprobe:{typed}:follow\n    const node_t* node\n    enum color color\nuprobe:{typed}:result\n    int number\n    \
+         void (*)(int) call\n"
+    );
+    lists(&["-v", &format!("uprobe:{typed}:follow,uprobe:{typed}:resul[t]")], &expected)?;
+    let objects = programs::program("objects")?.display().to_string();
+    let expected = format!(
+        "uprobe:{objects}:cpp:shop::Item::price(int, int const&) const\n    const struct Item*const this\n    int index\n    \
+         const int* by\n"
+    );
+    lists(&["-v", &format!("uprobe:{objects}:cpp:\"shop::Item::price\"")], &expected)?;
+    let operands = programs::program("operands")?.display().to_string();
+    let probe = format!("usdt:{operands}:operands:text");
+    lists(&["-v", &probe], &format!("{probe}\n    uint64 arg0\n    int32 arg1\n"))?;
     let marks = programs::program("marks")?.display().to_string();
     let found = list(&[&format!("usdt:{marks}:*")])?.stdout;
     if found.is_empty() || !found.lines().all(|line| line.starts_with(&format!("usdt:{marks}:"))) {

@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         ("with_a_process_probes_need_no_binary", &[], with_a_process_probes_need_no_binary),
         ("names_of_cpp_and_rust_are_readable", &[Need::Program("rustc")], names_of_cpp_and_rust_are_readable),
         ("arguments_of_rust_have_names", &[Need::Program("rustc")], arguments_of_rust_have_names),
+        ("libraries_in_archives_are_traced", &[], libraries_in_archives_are_traced),
         ("another_build_is_noticed", &[], another_build_is_noticed),
         (
             "separate_debugging_information_is_found",
@@ -229,4 +230,53 @@ fn separate_debugging_information_is_found(folder: &Path) -> Checked {
         return Err(refused.stderr.into());
     }
     Ok(())
+}
+
+/// A library that a program maps out of an archive, as the Android linker does it.
+fn libraries_in_archives_are_traced(folder: &Path) -> Checked {
+    let source = "__attribute__((noipa)) int twice(int number) { return 2 * number; }\n";
+    let library = build(folder, &["cc", "-O1", "-shared", "-fPIC", "-nostdlib"], "library.c", source)?;
+    let symbols = process::run(Command::new("nm").arg(&library))?.expect_code(0)?;
+    let address = symbols.stdout.lines().find_map(|line| line.strip_suffix(" T twice"));
+    let address = address.ok_or("the library has no function")?;
+    let archive = folder.join("app.apk");
+    std::fs::write(&archive, zip("lib/library.so", &std::fs::read(&library)?))?;
+    // Code has the same address in memory as offset in the file, page for page.
+    let loader = "#include <fcntl.h>\n#include <stdlib.h>\n#include <sys/mman.h>\n\
+        int main(int argc, char **argv) {\nlong address = strtol(argv[2], 0, 16), page = address & -4096;\n\
+        char *code = mmap(0, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, open(argv[1], O_RDONLY), 4096 + page);\n\
+        int (*twice)(int) = (void *)(code + (address - page));\nreturn twice(21) + twice(4) - 50;\n}\n";
+    let loader = build(folder, &["cc", "-O1"], "loader.c", loader)?;
+    let archive = archive.display().to_string();
+    let command = format!("{} {archive} {address}", loader.display());
+    let script = format!("uprobe:\"{archive}!/lib/library.so\":twice {{ print((func, arg0)); }}");
+    let tool = compile_text(&script, folder, "tool")?;
+    let finished = process::run(Command::new(&tool).args(["-c", &command]))?.expect_code(0)?;
+    text::expect_equal("standard output", "(twice, 21)\n(twice, 4)\n\n\n", &finished.stdout)?;
+    let tool = compile_text(&script.replace("library.so", "other.so"), folder, "tool")?;
+    let refused = process::run(Command::new(&tool).args(["-c", &command]))?.expect_code(1)?;
+    if !refused.stderr.contains("other.so: the archive has no such member") {
+        return Err(refused.stderr.into());
+    }
+    Ok(())
+}
+
+/// A zip file with one member, which is stored as it is and starts at the second page.
+fn zip(name: &str, data: &[u8]) -> Vec<u8> {
+    const PAGE: usize = 4096;
+    let size = (data.len() as u32).to_le_bytes();
+    let name_len = (name.len() as u16).to_le_bytes();
+    let padding = PAGE - 30 - name.len();
+    // Both headers: no flags, stored, no time, no checksum, and the size twice.
+    let common = [&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &size, &size, &name_len].concat();
+    let mut file = [b"PK\x03\x04", &common[..], &(padding as u16).to_le_bytes(), name.as_bytes()].concat();
+    file.resize(PAGE, 0);
+    file.extend(data);
+    let list = (file.len() as u32).to_le_bytes();
+    let entry = [b"PK\x01\x02\x0a\0", &common[..], &[0; 16], name.as_bytes()].concat();
+    file.extend(&entry);
+    let end =
+        [b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &(entry.len() as u32).to_le_bytes()[..], &list, &[0, 0]].concat();
+    file.extend(end);
+    file
 }

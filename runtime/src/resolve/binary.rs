@@ -1,6 +1,7 @@
 //! Functions and segments of ELF binaries.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use object::read::elf::{ElfFile, FileHeader};
 use object::{CompressionFormat, Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
 use super::lines::{self, Sections, Statement};
-use super::{LineProblem, Reason};
+use super::{LineProblem, Reason, archive};
 use crate::sys::mapping::MappedFile;
 
 /// Where distributions put symbols that they strip from binaries.
@@ -28,11 +29,18 @@ impl Cache {
             return Ok(Rc::clone(binary));
         }
         let bad = |reason: String| Reason::BadBinary { path: path.to_owned(), reason };
-        let file = MappedFile::open(path).map_err(|error| bad(error.to_string()))?;
-        if !file.starts_with(b"\x7fELF") {
+        // A file whose name looks like an archive's member is itself.
+        let member = archive::split(path).filter(|_| !path.is_file());
+        let holder = member.map_or(path, |(archive, _)| archive);
+        let file = MappedFile::open(holder).map_err(|error| bad(error.to_string()))?;
+        let range = match member {
+            Some((_, name)) => archive::member(&file, name).map_err(|problem| bad(problem.to_owned()))?,
+            None => 0..file.len(),
+        };
+        if !file[range.clone()].starts_with(b"\x7fELF") {
             return Err(bad("not an ELF binary".to_owned()));
         }
-        let binary = Rc::new(Binary { file, path: path.to_owned() });
+        let binary = Rc::new(Binary { file, range, holder: holder.to_owned(), path: path.to_owned() });
         self.binaries.insert(path.to_owned(), Rc::clone(&binary));
         Ok(binary)
     }
@@ -42,6 +50,9 @@ impl Cache {
 #[derive(Debug)]
 pub struct Binary {
     file: MappedFile,
+    /// The binary in the file: a part of it when the file is an archive.
+    range: Range<usize>,
+    holder: PathBuf,
     path: PathBuf,
 }
 
@@ -99,7 +110,7 @@ impl Binary {
         let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = PathBuf::from(format!("{DEBUG_FILES}/{first:02x}/{rest}.debug"));
         let file = MappedFile::open(&path).ok()?;
-        Some(Self { file, path })
+        Some(Self { range: 0..file.len(), file, holder: path.clone(), path })
     }
 
     /// How far a symbol of any kind is from an offset of the file, in memory; and the symbol's bytes.
@@ -116,7 +127,8 @@ impl Binary {
             symbol: String::from_utf8_lossy(name).into_owned(),
         };
         let symbol = found.ok_or_else(missing)?;
-        let here = self.with(|elf| elf.address(from))?;
+        let inside = from.wrapping_sub(self.range.start as u64);
+        let here = self.with(|elf| elf.address(inside))?;
         let here = here.ok_or_else(|| Reason::NotMapped { path: self.path.clone(), address: from })?;
         Ok((symbol.address.wrapping_sub(here), symbol.size))
     }
@@ -124,7 +136,13 @@ impl Binary {
     /// The offset in the file of a virtual address.
     pub fn file_offset(&self, address: u64) -> Result<u64, Reason> {
         let offset = self.with(|elf| elf.file_offset(address))?;
+        let offset = offset.map(|offset| self.range.start as u64 + offset);
         offset.ok_or_else(|| Reason::NotMapped { path: self.path.clone(), address })
+    }
+
+    /// The file that holds it, to whose start offsets count: itself, unless it is in an archive.
+    pub fn holder(&self) -> &Path {
+        &self.holder
     }
 
     /// The virtual addresses at which a statement begins.
@@ -153,7 +171,7 @@ impl Binary {
 
     /// The architecture that the binary is for; none for one that tools are not made for.
     pub fn arch(&self) -> Option<Arch> {
-        let machine = self.file.get(18..20)?.first_chunk()?;
+        let machine = self.bytes().get(18..20)?.first_chunk()?;
         Arch::from_elf_machine(u16::from_le_bytes(*machine))
     }
 
@@ -167,18 +185,22 @@ impl Binary {
         &self.path
     }
 
+    fn bytes(&self) -> &[u8] {
+        &self.file[self.range.clone()]
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&dyn Elf) -> T) -> Result<T, Reason> {
         let bad =
             |error: object::Error| Reason::BadBinary { path: self.path.clone(), reason: error.to_string() };
-        match self.file.get(4) {
+        match self.bytes().get(4) {
             Some(1) => {
                 let elf =
-                    ElfFile::<object::elf::FileHeader32<Endianness>>::parse(&*self.file).map_err(bad)?;
+                    ElfFile::<object::elf::FileHeader32<Endianness>>::parse(self.bytes()).map_err(bad)?;
                 Ok(ask(&elf))
             }
             _ => {
                 let elf =
-                    ElfFile::<object::elf::FileHeader64<Endianness>>::parse(&*self.file).map_err(bad)?;
+                    ElfFile::<object::elf::FileHeader64<Endianness>>::parse(self.bytes()).map_err(bad)?;
                 Ok(ask(&elf))
             }
         }

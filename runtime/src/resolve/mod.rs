@@ -3,6 +3,7 @@
 //! Every place is a probe with a number of its own; the numbers are what `probe` and `func` carry in
 //! bytecode, and index the table of probes that the renderer names them from.
 
+mod archive;
 mod binary;
 mod function;
 mod iterator;
@@ -30,6 +31,7 @@ use thiserror::Error;
 
 pub use iterator::KernelIterator;
 pub use uprobe::distance;
+pub use usdt::argument_types;
 
 use crate::kernel_btf::{KernelBtfError, VMLINUX_MODULE};
 use crate::options::{Backend, Mode};

@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use btaot_abi::metadata::has_wildcard;
 use btaot_abi::pattern;
 
+use super::archive;
 use crate::command::search_path;
 
 /// The dynamic linker's list of libraries (glibc, `elf/cache.c`).
@@ -84,7 +85,10 @@ impl Paths {
             let open = self.inside(&shown);
             (shown.into_os_string().as_bytes().to_vec(), open)
         });
-        found.filter(|(_, open)| open.is_file()).collect()
+        let exists = |open: &Path| {
+            open.is_file() || archive::split(open).is_some_and(|(archive, _)| archive.is_file())
+        };
+        found.filter(|(_, open)| exists(open)).collect()
     }
 
     /// The path by which we can open a file of the traced process.

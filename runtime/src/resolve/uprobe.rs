@@ -180,7 +180,7 @@ fn function_at(binary: &Binary, address: u64) -> Bytes {
 }
 
 fn user_place(binary: &Binary, offset: u64, context: &Context<'_>) -> Result<Place, Reason> {
-    let path = CString::new(binary.path().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
+    let path = CString::new(binary.holder().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
     Ok(Place::Uprobe(UserPlace { path, offset, ret: context.uprobe.ret, semaphore: 0 }))
 }
 

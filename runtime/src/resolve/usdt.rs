@@ -6,6 +6,7 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use btaot_abi::arch::Arch;
 use btaot_abi::metadata::{Usdt, has_wildcard};
@@ -51,7 +52,7 @@ fn in_binary(
     usdt: &Usdt,
     operands: Option<&OperandTable>,
 ) -> Result<Vec<Found>, Reason> {
-    let path = CString::new(binary.path().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
+    let path = CString::new(binary.holder().as_os_str().as_bytes()).map_err(|_| Reason::Nul)?;
     let any = usdt.provider.as_ref().is_none_or(|provider| provider.is_empty());
     let wanted = |probe: &StaticProbe| {
         let provider = usdt.provider.as_deref().unwrap_or_default();
@@ -96,4 +97,36 @@ fn operand_rows(binary: &Binary, probe: &StaticProbe, table: &OperandTable) -> R
         })
     };
     table.arguments.iter().map(row).collect::<Result<Vec<_>, _>>().map(|rows| rows.concat())
+}
+
+/// The types of the arguments of a static probe, in the language's terms; empty when there is no such probe.
+pub fn argument_types(path: &Path, provider: &[u8], name: &[u8]) -> Vec<String> {
+    let found = Cache::default().open(path).and_then(|binary| binary.static_probes()).unwrap_or_default();
+    let probe = found.into_iter().find(|probe| probe.provider == provider && probe.name == name);
+    probe.map(|probe| types(&probe.arguments)).unwrap_or_default()
+}
+
+/// Each argument is `SIZE@PLACE`: a negative size says that it has a sign, an `f` that it is a floating-point number.
+fn types(arguments: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(arguments);
+    let sizes = text.split_whitespace().filter_map(|word| word.split_once('@')).map(|(size, _)| size);
+    let name = |size: &str| {
+        let bits = |size: &str| size.parse::<u32>().map_or(64, |bytes| bytes * 8);
+        match (size.strip_suffix('f'), size.strip_prefix('-')) {
+            (Some(size), _) => format!("float{}", bits(size.trim_start_matches('-'))),
+            (None, Some(size)) => format!("int{}", bits(size)),
+            (None, None) => format!("uint{}", bits(size)),
+        }
+    };
+    sizes.map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_of_arguments_have_names() {
+        let types = super::types(b"-4@%edi 8@8(%rsp) -1@$-3 1@%al 8f@%xmm0 8@[sp, 16]");
+        assert_eq!(types, ["int32", "uint64", "int8", "uint8", "float64", "uint64"]);
+        assert_eq!(super::types(b""), [""; 0]);
+    }
 }

@@ -15,6 +15,7 @@ use btaot_abi::Bytes;
 use btaot_abi::arch::Arch;
 use btaot_abi::metadata::Place;
 pub(crate) use btaot_abi::pattern::matches;
+use btaot_btf::TypeId;
 
 pub use memory::Fixture;
 
@@ -60,6 +61,15 @@ pub(crate) struct UserQuestion<'q> {
     pub arch: Arch,
     /// Folders in which debugging information is looked for first.
     pub folders: &'q [PathBuf],
+}
+
+/// What functions of a program or library take.
+#[derive(Clone, Debug)]
+pub struct UserPrototypes {
+    /// Their types, as BTF.
+    pub btf: Vec<u8>,
+    /// Functions by all their names, each with its prototype in the BTF.
+    pub functions: Vec<(Vec<Bytes>, TypeId)>,
 }
 
 /// A machine to compile for.
@@ -184,6 +194,17 @@ impl Target {
     ) -> Result<UserTypes, Unknown> {
         let question = UserQuestion { places, words, arch: self.arch, folders: &self.debug_folders };
         self.facts.user_types(path, &question)
+    }
+
+    /// The prototypes of a program's functions at some places, from its debugging information; `None` without any.
+    #[must_use]
+    pub fn user_prototypes(&self, path: &[u8], places: &[Place]) -> Option<UserPrototypes> {
+        let types = self.user_types(path, places, &BTreeSet::new()).ok()?;
+        let functions = types.functions.into_iter().map(|function| {
+            let names = std::iter::once(function.name).chain(function.forms).collect();
+            (names, function.prototype)
+        });
+        Some(UserPrototypes { functions: functions.collect(), btf: types.btf })
     }
 
     /// Whether the kernel has a function; `None` when that cannot be known.
