@@ -94,6 +94,7 @@ fn as_text(size: usize, bundle: &Bundle, metadata: &Metadata) -> String {
     page.table("actions", &metadata.actions, |action| {
         format!("{:?} {:?}, {} arguments", action.kind, action.text.format, action.text.arguments.len())
     });
+    page.table("packets", &metadata.packets, |file| format!("{:?} from byte {}", file.path, file.offset));
     page.table("join", &metadata.joins, |separator| format!("{separator:?}"));
     page.table("printed values", &metadata.values, |ty| format!("{ty:?}"));
     page.table("time", &metadata.time, |format| format!("{format:?}"));

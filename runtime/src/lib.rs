@@ -15,6 +15,7 @@ pub mod maps;
 mod named;
 mod object;
 pub mod options;
+pub mod packets;
 mod plan;
 pub mod render;
 pub mod resolve;

@@ -19,6 +19,7 @@ use crate::bundle::Script;
 use crate::events::Events;
 use crate::maps::Maps;
 use crate::options::{Mode, Options};
+use crate::packets::{PacketError, Packets};
 use crate::render::{Cut, Output, OutputError, RenderError, Renderer, Settings};
 use crate::resolve::{Place, Probe};
 use crate::session::{Session, StartError};
@@ -43,6 +44,9 @@ pub enum RunError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A file of packets cannot be written.
+    #[error(transparent)]
+    Packets(#[from] PacketError),
     /// Output could not be written or made.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -90,7 +94,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Start(error) => error.exit_code(),
-            Self::OutputFile { .. } | Self::Pin { .. } | Self::Render(_) => 1,
+            Self::OutputFile { .. } | Self::Pin { .. } | Self::Packets(_) | Self::Render(_) => 1,
             Self::System { .. } => 255,
         }
     }
@@ -138,6 +142,7 @@ fn run_to(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     };
     let renderer = Renderer::new(settings, names(&session, &script.metadata), output)?;
     let ring = session.maps.ring().map_err(StartError::from)?;
+    let packets = connect_packets(&script.metadata, &session)?;
     let state = State { renderer, exit: None, failure: None, errors: 0 };
     let mut run = Run {
         metadata: &script.metadata,
@@ -145,6 +150,7 @@ fn run_to(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
         losses: Losses::new(&script.metadata),
         session,
         ring,
+        packets,
         waiter,
         state,
     };
@@ -162,6 +168,22 @@ fn run_to(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     }
     let code = run.finish()?;
     Ok(if passed { code } else { code.max(1) })
+}
+
+/// Opens the files of packets, and connects programs with what they are read from.
+fn connect_packets<'m>(
+    metadata: &'m Metadata,
+    session: &Session<'_>,
+) -> Result<Option<Packets<'m>>, RunError> {
+    if session.maps.host().is_some() {
+        return Ok(None);
+    }
+    let cpus = machine::online_cpus().map_err(system("finding the CPUs"))?;
+    let packets = Packets::open(metadata, &cpus, boot_time_offset())?;
+    if let Some(packets) = &packets {
+        session.maps.connect_packets(&packets.events()).map_err(system("connecting buffers of packets"))?;
+    }
+    Ok(packets)
 }
 
 /// The signals that the script reacts to.
@@ -197,6 +219,7 @@ struct Run<'m> {
     metadata: &'m Metadata,
     session: Session<'m>,
     ring: Option<Events>,
+    packets: Option<Packets<'m>>,
     waiter: Waiter,
     state: State<'m>,
     losses: Losses,
@@ -259,6 +282,9 @@ impl Run<'_> {
     fn watch(&mut self) -> io::Result<()> {
         if let Some(fd) = self.ring.as_ref().and_then(Events::fd) {
             self.waiter.watch_ring(fd)?;
+        }
+        for (_, event) in self.packets.iter().flat_map(Packets::events) {
+            self.waiter.watch_ring(event)?;
         }
         let child = self.session.child.as_ref().map(Child::handle);
         for process in child.into_iter().chain(&self.session.target) {
@@ -330,8 +356,21 @@ impl Run<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Shows what is in the ring, at most a batch. Returns the number of records.
+    /// Shows what is in the ring, at most a batch, and writes packets. Returns the number of records.
     fn drain(&mut self) -> Result<usize, RunError> {
+        let shown = self.drain_ring()?;
+        let Some(packets) = &mut self.packets else { return Ok(shown) };
+        let (found, lost) = packets.drain()?;
+        if found > 0 {
+            packets.flush()?;
+        }
+        if lost > 0 {
+            self.state.renderer.lost(lost)?;
+        }
+        Ok((shown + found).min(BATCH))
+    }
+
+    fn drain_ring(&mut self) -> Result<usize, RunError> {
         let Some(ring) = &mut self.ring else { return Ok(0) };
         let (metadata, maps, state) = (self.metadata, &self.session.maps, &mut self.state);
         let count = ring.drain(BATCH, |record| match state.record(metadata, maps, record) {

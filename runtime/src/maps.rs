@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use aya_obj::{Map as Definition, Object};
 use btaot_abi::constants::{INT_SECTION, STR_SECTION};
-use btaot_abi::event::RING_MAP;
+use btaot_abi::event::{PACKET_MAP, RING_MAP};
 use btaot_abi::ids::{MapId, StackMapId};
 use btaot_abi::metadata::{GLOBALS_SECTION, Metadata, SCRATCH_MAP, Storage};
 use btaot_abi::operand::OPERAND_SECTION;
@@ -282,6 +282,17 @@ impl Maps {
         }
     }
 
+    /// Lets programs write packets to perf events, one for each of these CPUs. False if no program does.
+    pub fn connect_packets(&self, events: &[(u32, BorrowedFd<'_>)]) -> io::Result<bool> {
+        let Some(map) = self.created.get(PACKET_MAP).and_then(|created| created.map.kernel()) else {
+            return Ok(false);
+        };
+        for (cpu, event) in events {
+            map.update(&cpu.to_ne_bytes(), &event.as_raw_fd().to_ne_bytes(), 0)?;
+        }
+        Ok(true)
+    }
+
     /// The 64-bit word of the global state at an offset.
     pub fn global(&self, offset: u32) -> u64 {
         self.globals.as_ref().map_or(0, |globals| globals.load(offset as usize))
@@ -446,7 +457,7 @@ fn entries(name: &str, metadata: &Metadata, sizes: Sizes) -> Option<u32> {
     if name == RING_MAP {
         return Some(sizes.ring);
     }
-    if name == SCRATCH_MAP {
+    if name == SCRATCH_MAP || name == PACKET_MAP {
         return Some(sizes.possible_cpus);
     }
     metadata.maps.iter().find_map(|map| match &map.storage {

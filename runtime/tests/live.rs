@@ -61,6 +61,7 @@ fn metadata(programs: Vec<Program>) -> Metadata {
         printf: Vec::new(),
         actions: Vec::new(),
         joins: Vec::new(),
+        packets: Vec::new(),
         values: Vec::new(),
         time: Vec::new(),
         strftime: Vec::new(),

@@ -11,7 +11,6 @@ const CHECKED: [&str; 1] = ["tests/ui"];
 
 /// Rows that no script runs, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("skboutput", "takes a kernel function with a packet; the parts that can be shared have unit tests"),
     ("dw_ustack", "is refused: unwinding by tables takes copies of whole stacks"),
     ("unwatch", "is refused: the tool holds watchpoints until it ends"),
     ("unstable_dw_ustack", "is about dw_ustack()"),

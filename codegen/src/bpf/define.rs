@@ -18,6 +18,8 @@ pub enum MapKind {
     Array = 2,
     /// Programs to jump to.
     ProgArray = 3,
+    /// Perf events.
+    PerfEventArray = 4,
     /// Hash table with values for each CPU.
     PercpuHash = 5,
     /// Hash table that drops the least recently used entry.

@@ -132,6 +132,7 @@ pub fn build(mut unit: Unit) -> Result<Metadata> {
         printf: tables.printf,
         actions: tables.actions,
         joins: tables.joins,
+        packets: tables.packets,
         values: tables.values,
         time: tables.time,
         strftime: tables.strftime,

@@ -1,6 +1,6 @@
 //! What programs share: the ring of events, and a function in `.text`.
 
-use btaot_abi::event::RING_MAP;
+use btaot_abi::event::{PACKET_MAP, RING_MAP};
 use btaot_abi::metadata::REST_MAP;
 use btaot_abi::value::ValueType;
 use inkwell::module::Linkage;
@@ -20,6 +20,17 @@ impl<'c> Unit<'_, 'c> {
             max_entries: RING_BYTES,
             key: None,
             value: None,
+        })
+    }
+
+    /// The perf events, one for each CPU, through which packets are handed out. The tool sets their number.
+    pub fn packets(&mut self) -> Ptr<'c> {
+        let word = ValueType::Int { size: 4, signed: false };
+        self.map(PACKET_MAP, || Definition {
+            kind: MapKind::PerfEventArray,
+            max_entries: 1,
+            key: Some(word.clone()),
+            value: Some(word),
         })
     }
 

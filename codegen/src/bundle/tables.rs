@@ -6,9 +6,12 @@ use std::hash::Hash;
 use btaot_abi::Bytes;
 use btaot_abi::constants::{ConstantData, IntSlot, IntSource, StrSlot, StrSource};
 use btaot_abi::ids::{
-    ActionId, IntSlotId, JoinId, PrintfId, SiteId, StackMapId, StrSlotId, StrftimeId, TimeId, ValueId,
+    ActionId, IntSlotId, JoinId, PacketId, PrintfId, SiteId, StackMapId, StrSlotId, StrftimeId, TimeId,
+    ValueId,
 };
-use btaot_abi::metadata::{Action, CoreNeeds, Fault, LayoutCheck, Location, Printf, Site, StackMap};
+use btaot_abi::metadata::{
+    Action, CoreNeeds, Fault, LayoutCheck, Location, PacketFile, Printf, Site, StackMap,
+};
 use btaot_abi::value::{Aggregate, Stack, ValueType};
 use btaot_semantic::types::{Int, StackShape, StructId, Structs, Type};
 use indexmap::IndexSet;
@@ -20,6 +23,7 @@ pub struct Tables {
     printf: IndexSet<Printf>,
     actions: IndexSet<Action>,
     joins: IndexSet<Bytes>,
+    packets: IndexSet<PacketFile>,
     values: IndexSet<ValueType>,
     time: IndexSet<Bytes>,
     strftime: IndexSet<Bytes>,
@@ -40,6 +44,8 @@ pub struct Finished {
     pub actions: Vec<Action>,
     /// What `join()` calls put between texts.
     pub joins: Vec<Bytes>,
+    /// Where packets go.
+    pub packets: Vec<PacketFile>,
     /// Layouts of printed values.
     pub values: Vec<ValueType>,
     /// `time()` formats.
@@ -74,6 +80,11 @@ impl Tables {
     /// The number of what a `join()` puts between texts.
     pub fn join(&mut self, separator: &Bytes) -> JoinId {
         JoinId(intern(&mut self.joins, separator.clone()))
+    }
+
+    /// The number of what packets are written to.
+    pub fn packets(&mut self, file: PacketFile) -> PacketId {
+        PacketId(intern(&mut self.packets, file))
     }
 
     /// The number of a printed value's layout.
@@ -144,6 +155,7 @@ impl Tables {
             printf: self.printf.into_iter().collect(),
             actions: self.actions.into_iter().collect(),
             joins: self.joins.into_iter().collect(),
+            packets: self.packets.into_iter().collect(),
             values: self.values.into_iter().collect(),
             time: self.time.into_iter().collect(),
             strftime: self.strftime.into_iter().collect(),

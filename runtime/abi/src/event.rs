@@ -32,6 +32,32 @@ pub enum EventKind {
     Join = 11,
 }
 
+/// What stands in front of a packet: three 64-bit words in the machine's byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketHeader {
+    /// Where it goes, a [`crate::ids::PacketId`].
+    pub id: u32,
+    /// When it was seen, ns of the boot clock.
+    pub time: u64,
+    /// Its bytes. More may follow in the record, to fill the last word.
+    pub length: u64,
+}
+
+impl PacketHeader {
+    /// Bytes.
+    pub const SIZE: u32 = 24;
+
+    /// The header of a record, and what follows it, without the bytes that fill the last word.
+    pub fn split(record: &[u8]) -> Option<(Self, &[u8])> {
+        let (header, packet) = record.split_first_chunk::<{ Self::SIZE as usize }>()?;
+        let (words, _) = header.as_chunks::<8>();
+        let [id, time, length] =
+            [0, 1, 2].map(|word| words.get(word).map_or(0, |bytes| u64::from_ne_bytes(*bytes)));
+        let packet = packet.get(..usize::try_from(length).ok()?)?;
+        Some((Self { id: u32::try_from(id).ok()?, time, length }, packet))
+    }
+}
+
 impl EventKind {
     /// All kinds.
     pub const ALL: [Self; 11] = [
@@ -65,6 +91,9 @@ pub const CONTROL_HEADROOM: u32 = 64 * 1024;
 
 /// ELF symbol of the ring buffer map. Its size is chosen when the tool starts.
 pub const RING_MAP: &str = "events";
+/// Name of the map of perf events through which the kernel hands packets out. A record is a [`PacketHeader`], and behind it
+/// the packet's bytes.
+pub const PACKET_MAP: &str = "packets";
 
 /// The first 8 bytes of a record: u16 kind, u16 zero, u32 id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

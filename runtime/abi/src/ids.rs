@@ -36,6 +36,8 @@ ids! {
     ActionId;
     /// What `join()` puts between texts.
     JoinId;
+    /// A file that `skboutput()` writes packets to.
+    PacketId;
     /// A place in the script that may raise a runtime or helper error.
     SiteId;
     /// A map of deduplicated stacks.

@@ -64,6 +64,8 @@ pub struct Metadata {
     pub actions: Vec<Action>,
     /// What each `join()` puts between texts.
     pub joins: Vec<Bytes>,
+    /// Where packets of `skboutput()` go.
+    pub packets: Vec<PacketFile>,
     /// Layouts of non-map values given to `print`.
     pub values: Vec<ValueType>,
     /// Formats of `time()`.
@@ -78,6 +80,15 @@ pub struct Metadata {
     pub core: CoreNeeds,
     /// Helpers of the kernel without which the script cannot run, and which some supported kernels lack.
     pub needs: Vec<Need>,
+}
+
+/// Where a `skboutput()` writes packets to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PacketFile {
+    /// The PCAP file.
+    pub path: Bytes,
+    /// Bytes that are left out at the start of each packet.
+    pub offset: u64,
 }
 
 /// A helper that a part of the script cannot do without.

@@ -24,6 +24,8 @@ const EXECUTE: u32 = 4;
 /// `PERF_COUNT_SW_CPU_CLOCK`, `PERF_COUNT_SW_DUMMY`.
 const CPU_CLOCK: u64 = 0;
 const DUMMY: u64 = 9;
+/// `PERF_COUNT_SW_BPF_OUTPUT`.
+const BPF_OUTPUT: u64 = 10;
 /// `PERF_FLAG_FD_CLOEXEC`.
 const FD_CLOEXEC: libc::c_ulong = 1 << 3;
 /// `PERF_SAMPLE_RAW`: without it the record of a tracepoint is not built.
@@ -63,6 +65,8 @@ pub enum Event<'a> {
     ClockPeriod(u64),
     /// No event at all, but records of what code a process and its descendants map and execute.
     Code,
+    /// What programs write, on one CPU; each record wakes the reader.
+    Written,
     /// A kernel tracepoint by its number in tracefs.
     Tracepoint(u64),
     /// A place in a user binary.
@@ -100,7 +104,8 @@ pub struct Scope {
     pub cpu: Option<u32>,
 }
 
-/// Opens an event, disabled until [`set_program`] or a link enables it; [`Event::Code`] is on at once.
+/// Opens an event, disabled until [`set_program`] or a link enables it; [`Event::Code`] and [`Event::Written`]
+/// are on at once.
 pub fn open(event: &Event<'_>, scope: Scope) -> io::Result<OwnedFd> {
     let attr = attributes(event);
     let pid = scope.pid.map_or(-1, |pid| pid as libc::pid_t);
@@ -159,6 +164,14 @@ fn attributes(event: &Event<'_>) -> perf_event_attr {
             attr.set_task(1);
             attr.set_comm(1);
             attr.set_comm_exec(1);
+        }
+        Event::Written => {
+            attr.type_ = SOFTWARE;
+            attr.config = BPF_OUTPUT;
+            attr.sample_type = SAMPLE_RAW;
+            attr.__bindgen_anon_1.sample_period = 1;
+            attr.__bindgen_anon_2.wakeup_events = 1;
+            attr.set_disabled(0);
         }
         Event::Tracepoint(id) => {
             attr.type_ = TRACEPOINT;

@@ -1,7 +1,7 @@
 //! The ring in which the kernel leaves the records of a perf event (`perf_event_open(2)`, "MMAP layout").
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
 use super::machine::page_size;
@@ -28,8 +28,7 @@ pub struct Record<'a> {
 /// The records of one event on one CPU.
 #[derive(Debug)]
 pub struct RecordRing {
-    /// Keeps the event alive.
-    _event: OwnedFd,
+    event: OwnedFd,
     region: Region,
 }
 
@@ -37,7 +36,12 @@ impl RecordRing {
     /// Makes a ring of so many pages, a power of two, for an event.
     pub fn new(event: OwnedFd, pages: usize) -> io::Result<Self> {
         let region = Region::new(event.as_fd(), 0, (1 + pages) * page_size(), Access::Writable)?;
-        Ok(Self { _event: event, region })
+        Ok(Self { event, region })
+    }
+
+    /// The event, readable (in the sense of `poll(2)`) when there are records.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 
     /// Gives all records to `record`.

@@ -1,6 +1,8 @@
 //! Functions that are a call of a helper.
 
 use btaot_abi::Bytes;
+use btaot_abi::event::PacketHeader;
+use btaot_abi::metadata::PacketFile;
 use btaot_semantic::program::{Call, Expr, ExprKind, Location, MAX_WRITE};
 use btaot_semantic::types::{Space, Type};
 use inkwell::values::BasicValueEnum;
@@ -39,8 +41,42 @@ impl<'c> Lower<'_, '_, 'c> {
                 let socket = self.object(socket)?;
                 Ok(self.helper(Helper::GetSocketCookie, &[socket.into()]))
             }
+            (Call::PacketOutput, [path, packet, length, offset]) => {
+                let (ExprKind::Str(path), ExprKind::Int(offset)) = (&path.kind, &offset.kind) else {
+                    return self.unsupported(location, "a file and an offset are written out");
+                };
+                let file = PacketFile { path: path.clone(), offset: *offset };
+                self.packet_output(file, packet, length, at)
+            }
             _ => self.unsupported(location, "this call has no number as its value"),
         }
+    }
+
+    /// Hands a packet out. The helper takes as many of its bytes as the flags say.
+    fn packet_output(
+        &mut self,
+        file: PacketFile,
+        packet: &Expr,
+        length: &Expr,
+        at: &Expr,
+    ) -> Result<Int<'c>> {
+        /// `BPF_F_CURRENT_CPU` of `include/uapi/linux/bpf.h`.
+        const CURRENT_CPU: u64 = 0xffff_ffff;
+        let ir = self.ir;
+        let id = self.unit.tables.packets(file);
+        let length = self.scalar(length)?;
+        let packet = self.object(packet)?;
+        let time = self.helper(Helper::KtimeGetBootNs, &[]);
+        let header = self.temporary(PacketHeader::SIZE);
+        for (word, value) in [(0, ir.i64(id.0.into())), (8, time), (16, length)] {
+            ir.store(ir.offset(header, word), value, 8);
+        }
+        let flags = ir.or(ir.shl(length, ir.i64(32)), ir.i64(CURRENT_CPU));
+        let map = self.unit.packets();
+        let size = ir.i64(PacketHeader::SIZE.into());
+        let arguments = [packet.into(), map.into(), flags.into(), header.into(), size.into()];
+        let result = self.helper(Helper::SkbOutput, &arguments);
+        self.narrow(&at.ty, result, at.location)
     }
 
     /// The address of an object of the kernel, which the verifier knows to be that.

@@ -73,6 +73,7 @@ fn metadata() -> Metadata {
         printf: Vec::new(),
         actions: Vec::new(),
         joins: Vec::new(),
+        packets: Vec::new(),
         values: Vec::new(),
         time: Vec::new(),
         strftime: Vec::new(),

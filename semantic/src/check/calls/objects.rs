@@ -48,7 +48,6 @@ impl Checker<'_, '_> {
         }
         let length = converted(self.widened(value).ok_or(Stop::Reported)?, Type::U64);
         let skipped = self.literal_int(offset, span)?;
-        self.later(span, "`skboutput()`");
         let path = self.at(ExprKind::Str(Bytes::from(path)), Type::Str(0), span);
         let offset = self.at(ExprKind::Int(skipped), Type::U64, span);
         let call = Call::PacketOutput;
