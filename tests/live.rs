@@ -3,6 +3,7 @@
 mod kernel_objects;
 mod loss;
 mod mistakes;
+mod policy;
 mod root;
 mod signals;
 mod terminal;
@@ -16,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         kernel_objects::trials(),
         loss::trials(),
         mistakes::trials(),
+        policy::trials(),
         root::trials(),
         signals::trials(),
         terminal::trials(),

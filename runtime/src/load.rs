@@ -51,7 +51,7 @@ pub enum LoadError {
     Jump(io::Error),
     /// The kernel does not let a function be traced.
     #[error(
-        "{script}:{line}: cannot attach {name}: this kernel ({release}) does not let programs trace it: {error}"
+        "{script}:{line}: cannot attach {name}: this kernel ({release}) does not let programs trace it: {error}{hint}"
     )]
     Place {
         /// The script.
@@ -64,6 +64,8 @@ pub enum LoadError {
         release: String,
         /// The system call's error.
         error: io::Error,
+        /// What to do.
+        hint: &'static str,
         /// Whether a pattern brought it up, which may have better matches.
         of_pattern: bool,
     },
@@ -183,7 +185,16 @@ impl Loader<'_> {
 
     /// The kernel refuses a program for the sake of its place.
     pub fn not_for_place(&self, probe: &Probe, error: io::Error) -> LoadError {
+        // Privileges were looked at before.
+        let hint = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "; a policy of this machine forbids programs of this type and allows others: tracepoints, raw \
+                 tracepoints, kprobes and uprobes do without it"
+            }
+            _ => "",
+        };
         LoadError::Place {
+            hint,
             script: self.metadata.script.display().into_owned(),
             line: probe.location.line,
             name: probe.name.display().into_owned(),
