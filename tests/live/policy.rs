@@ -24,7 +24,7 @@ fn forbidden_type(name: &str) -> Result<Option<String>, Failed> {
     let finished = finished.expect_code(255)?;
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let expected = format!(
-        "ERROR: stdin:2: cannot attach fentry:vmlinux:vfs_read: this kernel ({}) does not let programs trace it: \
+        "ERROR: tool.bt:2: cannot attach fentry:vmlinux:vfs_read: this kernel ({}) does not let programs trace it: \
          permission denied; a policy of this machine forbids programs of this type and allows others: tracepoints, raw \
          tracepoints, kprobes and uprobes do without it\n",
         release.trim()
