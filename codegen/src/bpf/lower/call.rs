@@ -3,7 +3,7 @@
 use btaot_abi::Bytes;
 use btaot_abi::event::PacketHeader;
 use btaot_abi::metadata::PacketFile;
-use btaot_semantic::program::{Call, Expr, ExprKind, Location, MAX_WRITE};
+use btaot_semantic::program::{Call, Context, Expr, ExprKind, Location, MAX_WRITE};
 use btaot_semantic::types::{Space, Type};
 use inkwell::values::BasicValueEnum;
 
@@ -106,9 +106,16 @@ impl<'c> Lower<'_, '_, 'c> {
     fn path(&mut self, object: &Expr, to: Spot<'c>, at: &Expr) -> Result<()> {
         let size = self.size_of(&at.ty, at.location)?;
         self.zero(to, size);
+        let absent = self.open("absent");
+        let known = self.known.enter();
+        self.absent = (self.body.context == Context::Iter).then_some(absent);
         let object = self.object(object)?;
+        self.absent = None;
         let arguments = [object.into(), to.pointer.into(), self.ir.i64(size.into()).into()];
         self.helper(Helper::DPath, &arguments);
+        self.known.leave(known);
+        self.ir.jump(absent);
+        self.ir.at_end(absent);
         Ok(())
     }
 

@@ -88,6 +88,8 @@ pub struct Lower<'u, 'a, 'c> {
     known: Known<'c>,
     /// Whether what is read from the context stays what the verifier knows it to be: a pointer to an object.
     keeps_objects: bool,
+    /// Where to go when an iterator has no such object: the kernel lets programs use it only after that question.
+    absent: Option<Block<'c>>,
     /// Where a short program goes that meets another case than the usual one, as long as it has done nothing that
     /// can be seen.
     rest: Option<Block<'c>>,
@@ -192,6 +194,7 @@ impl<'u, 'a, 'c> Lower<'u, 'a, 'c> {
             variables: vec![None; body.variables.len()],
             known: Known::default(),
             keeps_objects: false,
+            absent: None,
             rest: None,
             writes: 0,
             uses: Uses::new(),

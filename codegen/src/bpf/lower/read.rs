@@ -114,6 +114,11 @@ impl<'c> Lower<'_, '_, 'c> {
         // What the verifier knows to be a pointer it allows no arithmetic with, but to scripts it is a number.
         let is_typed = matches!(self.body.context, Context::Tracing(_) | Context::Iter) && loaded == 8;
         let word = if is_typed && !self.keeps_objects { ir.disguised(word) } else { word };
+        if let (true, true, Some(absent)) = (is_typed, self.keeps_objects, self.absent) {
+            let there = self.open("there");
+            ir.branch(ir.is_nonzero(word), there, absent, Likely::Yes);
+            ir.at_end(there);
+        }
         if whole { ir.trunc(word, size * 8) } else { word }
     }
 
