@@ -142,7 +142,7 @@ vocabulary! {
         Iter => ProbeRow {
             forms: &["iter:NAME", "iter:NAME:PIN"], parts: (1, 2),
             example: "iter:task { printf(\"%s\\n\", ctx.task.comm); }",
-            ..row("iter", &["it"], "Each object of a kernel collection, once.")
+            ..row("iter", &["it"], "Each object of a kernel collection, once; or whenever the file PIN in the BPF file system is read.")
         };
     }
 }
