@@ -9,21 +9,10 @@ use btaot_abi::native::{InitialValue, encode};
 use btaot_codegen::native::{self, Entry, INSTRUCTIONS, Input, Ir, Options, Program};
 use btaot_runtime::user::{Dump, Fault, Session};
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 use std::time::Instant;
-
-/// What runs, for the message about a fault.
-static RUNNING: OnceLock<Running> = OnceLock::new();
-
-struct Running {
-    path: PathBuf,
-    program: String,
-    object: Vec<u8>,
-}
 
 /// Runs the subcommand.
 pub fn run(arguments: &Run) -> Result<(), Failure> {
@@ -51,12 +40,14 @@ pub fn run(arguments: &Run) -> Result<(), Failure> {
         }
     };
     let program = program.as_str();
-    let _ = RUNNING.set(Running { path: path.clone(), program: program.to_owned(), object });
-    session.on_fault(Box::new(report_fault)).map_err(|error| Failure::input(path, error))?;
+    session.guard().map_err(|error| Failure::input(path, error))?;
     let count = arguments.repeat.unwrap_or(1);
     let start = Instant::now();
     let missing = || Failure::input(path, format!("has no program `{program}`"));
-    let result = session.run(program, memory.as_deref_mut(), count).ok_or_else(missing)?;
+    let result = session
+        .run(program, memory.as_deref_mut(), count)
+        .map_err(|fault| Failure::input(path, told(program, &object, &fault)))?
+        .ok_or_else(missing)?;
     let elapsed = start.elapsed();
     let mut text = format!("Output: {result}\n");
     if arguments.repeat.is_some() {
@@ -116,21 +107,17 @@ fn choose(path: &Path, wanted: Option<&str>, programs: &[&str]) -> Result<usize,
     }
 }
 
-/// Ends the process with a message about what the program did.
-fn report_fault(fault: &Fault) -> Infallible {
-    let mut place = String::new();
-    if let Some(running) = RUNNING.get() {
-        let _ = write!(place, "{}: program `{}`", running.path.display(), running.program);
-        let line = fault.offset.and_then(|offset| native::line_at(&running.object, offset as u64));
-        if let Some(line) = line {
-            let _ = match line.file.strip_suffix(INSTRUCTIONS) {
-                Some(section) => write!(place, ": section `{section}`, instruction {}", line.line - 1),
-                None => write!(place, ": {}:{}", line.file, line.line),
-            };
-        }
+/// What a program did that cannot be done, and where.
+fn told(program: &str, object: &[u8], fault: &Fault) -> String {
+    let mut place = format!("program `{program}`");
+    let line = fault.offset.and_then(|offset| native::line_at(object, offset as u64));
+    if let Some(line) = line {
+        let _ = match line.file.strip_suffix(INSTRUCTIONS) {
+            Some(section) => write!(place, ": section `{section}`, instruction {}", line.line - 1),
+            None => write!(place, ": {}:{}", line.file, line.line),
+        };
     }
-    eprintln!("error: {place}: {fault}");
-    std::process::exit(1);
+    format!("{place}: {fault}")
 }
 
 fn show_map(text: &mut String, map: &Dump) {

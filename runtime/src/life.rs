@@ -22,10 +22,11 @@ use crate::options::{Mode, Options};
 use crate::packets::{PacketError, Packets};
 use crate::render::{Cut, Output, OutputError, RenderError, Renderer, Settings};
 use crate::resolve::{Place, Probe};
-use crate::session::{Session, StartError};
+use crate::session::{ProgramError, Session, StartError};
 use crate::symbols::{Names, ProbeNames, ProcessWatch};
 use crate::sys::machine::{self, boot_time_offset};
 use crate::sys::process::Child;
+use crate::user::Fault;
 use crate::wait::{Waiter, Wake};
 
 /// How long records gather after a drain that found some.
@@ -76,6 +77,14 @@ pub enum RunError {
         /// Why.
         error: io::Error,
     },
+    /// Native code of the script did what cannot be done.
+    #[error("{place}: {fault}")]
+    Fault {
+        /// Where, in the script.
+        place: String,
+        /// What.
+        fault: Fault,
+    },
 }
 
 /// What is wrong with the file of `-o`.
@@ -94,7 +103,11 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Start(error) => error.exit_code(),
-            Self::OutputFile { .. } | Self::Pin { .. } | Self::Packets(_) | Self::Render(_) => 1,
+            Self::OutputFile { .. }
+            | Self::Pin { .. }
+            | Self::Packets(_)
+            | Self::Render(_)
+            | Self::Fault { .. } => 1,
             Self::System { .. } => 255,
         }
     }
@@ -121,6 +134,13 @@ impl RunError {
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
     move |error| RunError::System { what, error }
+}
+
+fn program(what: &'static str) -> impl FnOnce(ProgramError) -> RunError {
+    move |error| match error {
+        ProgramError::System(error) => RunError::System { what, error },
+        ProgramError::Fault { place, fault } => RunError::Fault { place, fault },
+    }
 }
 
 /// Runs a script until it, its command, its process or the user ends it. Returns the exit code.
@@ -159,15 +179,12 @@ fn run_to(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
         run.state.renderer.flush()?;
         return Ok(0);
     }
-    run.start(options)?;
-    let mut passed = true;
-    match options.mode {
-        Mode::Trace => run.trace()?,
-        Mode::Test => passed = run.tests()?,
-        Mode::Bench => run.benchmarks()?,
+    let ended = run.live(options);
+    if matches!(ended, Err(RunError::Fault { .. } | RunError::System { .. } | RunError::Start(_))) {
+        // What happened before is shown before the message; that the output fails, too, is the lesser problem.
+        let _ = run.show_rest();
     }
-    let code = run.finish()?;
-    Ok(if passed { code } else { code.max(1) })
+    ended
 }
 
 /// Opens the files of packets, and connects programs with what they are read from.
@@ -238,11 +255,31 @@ struct State<'m> {
 }
 
 impl Run<'_> {
+    /// Returns the exit code.
+    fn live(&mut self, options: &Options) -> Result<u8, RunError> {
+        self.start(options)?;
+        let mut passed = true;
+        match options.mode {
+            Mode::Trace => self.trace()?,
+            Mode::Test => passed = self.tests()?,
+            Mode::Bench => self.benchmarks()?,
+        }
+        let code = self.finish()?;
+        Ok(if passed { code } else { code.max(1) })
+    }
+
+    /// Shows what programs have sent, and what was held back.
+    fn show_rest(&mut self) -> Result<(), RunError> {
+        self.drain_all()?;
+        self.state.renderer.release();
+        Ok(self.state.renderer.flush()?)
+    }
+
     /// Runs BEGIN, attaches, lets the command go.
     fn start(&mut self, options: &Options) -> Result<(), RunError> {
         self.session
             .run_all(|place| matches!(place, Place::Begin))
-            .map_err(system("running a BEGIN program"))?;
+            .map_err(program("running a BEGIN program"))?;
         self.attach(options)?;
         self.watch().map_err(system("waiting for events"))?;
         if let (Some(child), Some(_)) = (&self.session.child, &self.process_watch) {
@@ -344,11 +381,11 @@ impl Run<'_> {
             match wake {
                 Wake::Ring => {}
                 Wake::Interval(probe) => {
-                    self.session.run(probe).map_err(system("running an interval program"))?;
+                    self.session.run(probe).map_err(program("running an interval program"))?;
                 }
                 Wake::OwnSignal(signal) => {
                     let wanted = |place: &Place| matches!(place, Place::SelfSignal(own) if *own == signal);
-                    self.session.run_all(wanted).map_err(system("running a program for a signal"))?;
+                    self.session.run_all(wanted).map_err(program("running a program for a signal"))?;
                 }
                 Wake::Signal | Wake::ProcessEnded => return Ok(ControlFlow::Break(())),
             }
@@ -411,7 +448,7 @@ impl Run<'_> {
     }
 
     /// Detaches, runs END, shows what is left. Returns the exit code.
-    fn finish(mut self) -> Result<u8, RunError> {
+    fn finish(&mut self) -> Result<u8, RunError> {
         self.set_exiting(1);
         if let Some(child) = &self.session.child {
             child.handle().terminate();
@@ -423,7 +460,7 @@ impl Run<'_> {
         self.set_exiting(0);
         self.session
             .run_all(|place| matches!(place, Place::End))
-            .map_err(system("running an END program"))?;
+            .map_err(program("running an END program"))?;
         self.drain_all()?;
         self.print_maps()?;
         let new = self.losses.update(&self.session.maps);

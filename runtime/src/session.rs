@@ -1,7 +1,6 @@
 //! From a script to attached programs.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -35,12 +34,29 @@ use crate::store::Store;
 use crate::sys::bpf;
 use crate::sys::machine::{self, page_size};
 use crate::sys::process::{Child, ProcessHandle};
+use crate::user::Fault;
 use crate::{user, verbose};
 use btaot_abi::code::Slot;
 
 /// Bytes of the ring when the script does not say: room for some ten thousand events, and the head-room of
 /// control events is a small part of it.
 const DEFAULT_RING: usize = 1 << 20;
+
+/// Why a program that the tool itself runs did not come to its end.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// The kernel did not run it.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// Native code did what the kernel's verifier would not have let pass.
+    #[error("{place}: {fault}")]
+    Fault {
+        /// Where, in the script.
+        place: String,
+        /// What.
+        fault: Fault,
+    },
+}
 
 /// Why the tool does not start.
 #[derive(Debug, Error)]
@@ -315,8 +331,7 @@ impl<'m> Session<'m> {
             Mode::Test | Mode::Bench => user::MissingHelpers::Report,
         };
         let native = user::Code::open(code, Rc::clone(host), missing, fill)?;
-        let script = self.metadata.script.display().into_owned();
-        native.on_fault(move |fault, line| report_fault(&script, fault, line))?;
+        native.guard()?;
         self.native = Some(native);
         Ok(())
     }
@@ -511,7 +526,7 @@ impl<'m> Session<'m> {
     }
 
     /// Runs the programs of the probes at a place that the tool itself serves, in source order.
-    pub fn run_all(&self, wanted: impl Fn(&Place) -> bool) -> io::Result<()> {
+    pub fn run_all(&self, wanted: impl Fn(&Place) -> bool) -> Result<(), ProgramError> {
         (0u32..)
             .zip(&self.probes)
             .filter(|(_, probe)| wanted(&probe.place))
@@ -519,12 +534,23 @@ impl<'m> Session<'m> {
     }
 
     /// Runs the program of one probe once, in the context of the tool. Gives its result.
-    pub fn run(&self, probe: u32) -> io::Result<u32> {
+    pub fn run(&self, probe: u32) -> Result<u32, ProgramError> {
         if let Some(native) = &self.native {
-            let result = self.symbol(probe).and_then(|symbol| native.run(symbol, self.identity(probe)));
-            return result.map(|result| result as u32).ok_or_else(|| io::ErrorKind::NotFound.into());
+            let result = self.symbol(probe).map(|symbol| native.run(symbol, self.identity(probe)));
+            let result = result.transpose().map_err(|fault| self.located(native, fault))?;
+            return result.flatten().map(|result| result as u32).ok_or_else(|| no_program().into());
         }
-        self.program(probe).map_or(Ok(0), |program| bpf::test_run(program, self.identity(probe)))
+        let result = self.program(probe).map(|program| bpf::test_run(program, self.identity(probe)));
+        Ok(result.transpose()?.unwrap_or(0))
+    }
+
+    /// A fault with its place in the script.
+    fn located(&self, native: &user::Code, fault: Fault) -> ProgramError {
+        let place = match native.line(&fault) {
+            Some((file, line)) => format!("{file}:{line}"),
+            None => self.metadata.script.display().into_owned(),
+        };
+        ProgramError::Fault { place, fault }
     }
 
     /// Measures the time of programs as long as the result lives.
@@ -587,13 +613,8 @@ impl<'m> Session<'m> {
     }
 }
 
-/// Ends the tool with a message about what native code of the script did.
-fn report_fault(script: &str, fault: &user::Fault, line: Option<(&str, u32)>) -> Infallible {
-    match line {
-        Some((file, line)) => eprintln!("ERROR: {file}:{line}: {fault}"),
-        None => eprintln!("ERROR: {script}: {fault}"),
-    }
-    std::process::exit(1)
+fn no_program() -> io::Error {
+    io::ErrorKind::NotFound.into()
 }
 
 /// The user back end has the probes that the tool itself serves. Tests and benchmarks leave the others alone.

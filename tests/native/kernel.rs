@@ -165,7 +165,9 @@ fn in_native_code(folder: &Path, input: &Path, steps: &[Step], maps: &[Compared]
     let session = Session::new(&object).map_err(|error| error.to_string())?;
     let mut shown = String::new();
     for (program, context) in steps {
-        let result = session.run(program, Some(&mut context.clone()), 1).ok_or(format!("no {program}"))?;
+        let result =
+            session.run(program, Some(&mut context.clone()), 1).map_err(|fault| fault.to_string())?;
+        let result = result.ok_or(format!("no {program}"))?;
         let _ = writeln!(shown, "{program} {}", result as u32);
     }
     let dumps = session.dump();

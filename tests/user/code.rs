@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
     if cfg!(target_arch = "x86_64") {
         rows.extend([
             ("bad_access", &[][..], bad_access as policy::Check),
+            ("output_before_a_fault", &[], output_before_a_fault),
             ("bad_call", &[], bad_call),
             ("endless_recursion", &[], endless_recursion),
         ]);
@@ -85,6 +86,7 @@ fn endless_program(folder: &Path) -> Checked {
     }
     tool.signal("INT")?;
     let finished = tool.finish()?.expect_code(1)?;
+    text::expect_equal("standard output", "1\n", &finished.stdout)?;
     let said = "ERROR: stdin:3: interrupted: the program did not end by itself\n";
     if finished.stderr.ends_with(said) { Ok(()) } else { Err(finished.stderr.into()) }
 }
@@ -115,6 +117,37 @@ fn expect_fault(folder: &Path, instructions: &[u8], message: &str) -> Checked {
     })?;
     let finished = process::run(unprivileged(folder)?.arg("-q"))?.expect_code(1)?;
     Ok(text::expect_equal("standard error", &format!("ERROR: stdin:3: {message}\n"), &finished.stderr)?)
+}
+
+/// What was printed before the fault is shown, by the program itself, too; what it would have done later is not done.
+fn output_before_a_fault(folder: &Path) -> Checked {
+    for (text, buffering, expected) in [
+        ("before\\n", "line", "begun\nbefore\n"),
+        ("before\\n", "full", "begun\nbefore\n"),
+        ("no newline", "line", "begun\nno newline"),
+    ] {
+        let script = format!(
+            "begin {{ printf(\"begun\\n\"); exit(); }}\n\
+             end {{ printf(\"{text}\"); @a = 305419896; print(@a); }} begin {{ @b = 1; }}"
+        );
+        compile(&script, folder)?;
+        change(folder, |table, native| {
+            let constant = 305_419_896_u32.to_le_bytes();
+            let code = &mut native[table.code.start as usize..table.code.end as usize];
+            let at = code.windows(4).rposition(|bytes| bytes == constant);
+            let at = at.ok_or("the number is not in the code")?;
+            // The instruction that holds the number ends with it. The first one is for a tool that is ending already.
+            // Behind it: mov rax, [0x10].
+            let load = [0x48, 0x8b, 0x04, 0x25, 0x10, 0, 0, 0];
+            code[at + 4..at + 4 + load.len()].copy_from_slice(&load);
+            Ok(())
+        })?;
+        let finished = process::run(unprivileged(folder)?.args(["-q", "-B", buffering]))?.expect_code(1)?;
+        text::expect_equal("standard output", expected, &finished.stdout)?;
+        let message = "ERROR: stdin:2: address 0x10 cannot be accessed\n";
+        text::expect_equal("standard error", message, &finished.stderr)?;
+    }
+    Ok(())
 }
 
 fn bad_access(folder: &Path) -> Checked {

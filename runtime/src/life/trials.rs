@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, RunError, system};
+use super::{Run, RunError, program, system};
 use crate::render::{Measured, Trial};
 use crate::resolve::Place;
 
@@ -41,7 +41,7 @@ impl Run<'_> {
         let errors = self.state.errors;
         self.state.renderer.capture()?;
         let start = Instant::now();
-        let result = self.session.run(probe).map_err(system("running a test"))?;
+        let result = self.session.run(probe).map_err(program("running a test"))?;
         let duration = start.elapsed();
         self.drain_all()?;
         let output = self.state.renderer.captured();
@@ -76,7 +76,7 @@ impl Run<'_> {
         self.state.renderer.capture()?;
         let measured = loop {
             for _ in 0..ROUND {
-                if self.session.run(probe).map_err(system("running a benchmark"))? != 0 {
+                if self.session.run(probe).map_err(program("running a benchmark"))? != 0 {
                     self.state.renderer.captured();
                     self.resume();
                     return Ok(None);

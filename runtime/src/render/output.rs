@@ -123,6 +123,12 @@ impl Output {
         kept
     }
 
+    /// Ends [`Self::capture`]: what was kept is output again.
+    pub fn release(&mut self) {
+        let kept = self.captured();
+        self.pending = kept;
+    }
+
     /// Writes a message to the error stream, after all output that came before it. A failure of the error
     /// stream cannot be reported anywhere, and must not end the tool.
     pub fn message(&mut self, text: &[u8]) -> Result<(), OutputError> {

@@ -42,6 +42,11 @@ impl Renderer<'_> {
         Ok(self.output.capture()?)
     }
 
+    /// What was kept since [`Self::capture`] is output again.
+    pub fn release(&mut self) {
+        self.output.release();
+    }
+
     /// What was kept since [`Self::capture`].
     pub fn captured(&mut self) -> Vec<u8> {
         self.output.captured()

@@ -1,11 +1,14 @@
 //! Memory accesses that fail.
 //!
 //! The kernel's verifier would have refused a program that reads through a bad pointer, calls what is not there or calls
-//! itself without an end; here it may run. The access ends in a signal on the thread that runs the program. Its handler
-//! gives the place to a function that reports it and ends the process. That function may allocate and print: the signal
-//! interrupted the program's own code, or a helper that was touching the program's memory, and neither holds a lock then.
+//! itself without an end; here it may run. The access ends in a signal on the thread that runs the program. The program
+//! has a stack of its own, so the handler can leave it where it is, for ever, and go on with the caller, which is given
+//! the [`Fault`] (see [`super::stack`]). What the program sent before is still in its maps.
 
 use super::helpers;
+use super::stack::{self, Registers};
+use super::world::Program;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -39,6 +42,8 @@ pub enum FaultKind {
     Interrupted,
 }
 
+impl std::error::Error for Fault {}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.address;
@@ -56,14 +61,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Tells of a fault and ends the process.
-pub type Report = Box<dyn Fn(&Fault) -> std::convert::Infallible + Send + Sync>;
-
 struct Guard {
     code: Range<usize>,
     /// The place in memory that [`Fault::offset`] counts from.
     start: usize,
-    report: Report,
 }
 
 static GUARD: OnceLock<Guard> = OnceLock::new();
@@ -90,13 +91,33 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 /// The number of runs so far.
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
-/// Runs a program.
-pub(super) fn run<R>(body: impl FnOnce() -> R) -> R {
-    let outer = RUNNING.swap(true, Ordering::Relaxed);
+thread_local! {
+    /// What the program that was left did.
+    static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+}
+
+/// Runs a program to its end, or to its first fault.
+///
+/// # Errors
+/// What the program did that cannot be done. Nothing that ran has been undone.
+pub(super) fn run(program: Program, context: *mut u8, size: u64) -> Result<u64, Fault> {
+    RUNNING.store(true, Ordering::Relaxed);
     RUNS.fetch_add(1, Ordering::Relaxed);
-    let result = body();
-    RUNNING.store(outer, Ordering::Relaxed);
-    result
+    let result = stack::call(program, context, size);
+    RUNNING.store(false, Ordering::Relaxed);
+    match FAULT.take() {
+        None => Ok(result),
+        Some(fault) => {
+            HELPER.store(0, Ordering::Relaxed);
+            Err(fault)
+        }
+    }
+}
+
+/// Leaves the running program from a signal handler: what the handler returns to is the caller of [`run`].
+fn leave(fault: Fault, context: &mut libc::ucontext_t) {
+    FAULT.set(Some(fault));
+    stack::leave(context);
 }
 
 /// What stands for the address of a helper that does not exist here: no code can be there, because the kernel never
@@ -108,9 +129,9 @@ pub(super) fn missing_helper(number: u32) -> usize {
 /// See [`missing_helper`]. A call of 0 is not one of them.
 const MISSING: Range<usize> = 0x100..0x1000;
 
-/// Reports faults of this code from now on, with places that count from `start`. A process has one such code.
-pub(super) fn guard(code: Range<usize>, start: usize, report: Report) -> std::io::Result<()> {
-    if GUARD.set(Guard { code, start, report }).is_err() {
+/// Notices faults of this code from now on, with places that count from `start`. A process has one such code.
+pub(super) fn guard(code: Range<usize>, start: usize) -> std::io::Result<()> {
+    if GUARD.set(Guard { code, start }).is_err() {
         return Ok(());
     }
     alternate_stack()?;
@@ -147,7 +168,7 @@ pub(super) fn allow_interrupts() -> std::io::Result<()> {
     }
 }
 
-/// Reports a run that has seen two ticks since the user wanted the end.
+/// Leaves a program that has seen two ticks since the user wanted the end.
 extern "C" fn on_tick(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
     static SEEN: AtomicU32 = AtomicU32::new(0);
     if !RUNNING.load(Ordering::Relaxed) || !wants_end() {
@@ -155,13 +176,14 @@ extern "C" fn on_tick(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut lib
     }
     let run = RUNS.load(Ordering::Relaxed);
     let is_first = SEEN.swap(run, Ordering::Relaxed) != run;
-    // SAFETY: the kernel passes a valid pointer to a structure of this type.
-    let counter = Registers::of(unsafe { &*context.cast() }).counter;
-    // In the program's own code nothing is locked, so the report may allocate and print. It is there often enough.
+    // SAFETY: the kernel passes a valid pointer to a structure of this type, which is the handler's.
+    let context = unsafe { &mut *context.cast() };
+    let counter = Registers::of(context).counter;
+    // In the program's own code nothing is locked or half done. It is there often enough.
     let guard = GUARD.get().filter(|guard| !is_first && guard.code.contains(&counter));
     if let Some(guard) = guard {
         let offset = Some(counter - guard.start);
-        (guard.report)(&Fault { address: counter, offset, kind: FaultKind::Interrupted });
+        leave(Fault { address: counter, offset, kind: FaultKind::Interrupted }, context);
     }
 }
 
@@ -177,9 +199,9 @@ fn wants_end() -> bool {
     }
 }
 
-/// An exhausted stack needs another one for the handler, large enough to read line tables on.
+/// An exhausted stack needs another one for the handler.
 fn alternate_stack() -> std::io::Result<()> {
-    const SIZE: usize = 1 << 20;
+    const SIZE: usize = 1 << 16;
     // SAFETY: a fresh mapping, which lives as long as the process.
     let memory = unsafe {
         libc::mmap(
@@ -204,11 +226,11 @@ fn alternate_stack() -> std::io::Result<()> {
 
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes valid pointers to both, of these types.
-    let (address, context) = unsafe { ((*info).si_addr() as usize, &*context.cast()) };
+    let (address, context) = unsafe { ((*info).si_addr() as usize, &mut *context.cast()) };
     if let Some(guard) = GUARD.get()
         && let Some(fault) = guard.judge(signal, address, &Registers::of(context))
     {
-        (guard.report)(&fault);
+        return leave(fault, context);
     }
     // Not the program's doing: a mistake of ours, which the default action makes visible.
     // SAFETY: resetting a signal to its default is always allowed; the access then faults again.
@@ -243,46 +265,5 @@ impl Guard {
             0 => None,
             helper => Some(Fault { address, offset: None, kind: FaultKind::Helper(helper) }),
         }
-    }
-}
-
-/// The registers that tell where the program was.
-struct Registers {
-    counter: usize,
-    stack: usize,
-    /// Where a call has left the address to come back to, on processors that have a register for it.
-    #[cfg(target_arch = "aarch64")]
-    link: usize,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Registers {
-    fn of(context: &libc::ucontext_t) -> Self {
-        let registers = &context.uc_mcontext.gregs;
-        let register = |index: libc::c_int| registers[index as usize] as usize;
-        Self { counter: register(libc::REG_RIP), stack: register(libc::REG_RSP) }
-    }
-
-    /// Where the call that has just been made comes back to.
-    fn caller(&self) -> usize {
-        // SAFETY: a call has just pushed the address there, and its target could not even begin.
-        unsafe { *(self.stack as *const usize) }
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-impl Registers {
-    fn of(context: &libc::ucontext_t) -> Self {
-        let registers = &context.uc_mcontext;
-        Self {
-            counter: registers.pc as usize,
-            stack: registers.sp as usize,
-            link: registers.regs[30] as usize,
-        }
-    }
-
-    /// Where the call that has just been made comes back to.
-    fn caller(&self) -> usize {
-        self.link
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ptr;
 use std::rc::Rc;
@@ -12,7 +11,7 @@ use btaot_abi::code::{NativeTable, NativeTableError, Slot};
 use btaot_abi::native::MapDefinition;
 use thiserror::Error;
 
-use super::fault::{self, Fault, Report};
+use super::fault::{self, Fault};
 use super::maps::{Map, MapError};
 use super::world::{Host, World};
 use super::{helpers, world};
@@ -129,46 +128,45 @@ impl Code {
         }
     }
 
-    /// Lets `report` tell what programs do that cannot be done, and end the process; it is given the file and line of
-    /// the script, too, where they are known.
+    /// Notices from now on what programs do that cannot be done, and lets the user end one that does not end by itself.
     ///
     /// # Errors
     /// When signals cannot be handled.
-    pub fn on_fault(
-        &self,
-        report: impl Fn(&Fault, Option<(&str, u32)>) -> Infallible + Send + Sync + 'static,
-    ) -> Result<(), CodeError> {
+    pub fn guard(&self) -> Result<(), CodeError> {
         let start = self.start + self.table.code.start as usize;
-        let table = self.table.clone();
-        let report: Report = Box::new(move |fault| {
-            let line = fault.offset.and_then(|offset| table.line(u32::try_from(offset).ok()?));
-            report(fault, line)
-        });
-        fault::guard(start..start + self.table.code.len(), start, report)
+        fault::guard(start..start + self.table.code.len(), start)
             .and_then(|()| fault::allow_interrupts())
             .map_err(CodeError::Signals)
     }
 
+    /// The file and line of the script where a fault happened, where they are known.
+    pub fn line(&self, fault: &Fault) -> Option<(&str, u32)> {
+        self.table.line(u32::try_from(fault.offset?).ok()?)
+    }
+
     /// Runs a program with one argument, and gives its result; none when there is no such program.
-    pub fn run(&self, symbol: &str, argument: u64) -> Option<u64> {
-        let entry = self.table.programs.iter().find(|entry| entry.symbol == symbol)?;
+    ///
+    /// # Errors
+    /// What the program did that cannot be done, after [`Self::guard`].
+    pub fn run(&self, symbol: &str, argument: u64) -> Result<Option<u64>, Fault> {
+        let Some(entry) = self.table.programs.iter().find(|entry| entry.symbol == symbol) else {
+            return Ok(None);
+        };
         let mut context = argument.to_ne_bytes();
         // SAFETY: the entry lies in code that the compiler made for this very architecture, with this signature.
         let program =
             unsafe { std::mem::transmute::<usize, world::Program>(self.start + entry.offset as usize) };
         let mut times = self.times.borrow_mut();
-        let Some(clock) = times.clock else {
-            return Some(self.host.enter(|| program(context.as_mut_ptr(), context.len() as u64)));
-        };
+        let run = |context: &mut [u8; 8]| fault::run(program, context.as_mut_ptr(), context.len() as u64);
+        let Some(clock) = times.clock else { return self.host.enter(|| run(&mut context)).map(Some) };
         let (result, elapsed) = self.host.enter(|| {
             let start = Instant::now();
-            let result = program(context.as_mut_ptr(), context.len() as u64);
-            (result, start.elapsed())
-        });
+            run(&mut context).map(|result| (result, start.elapsed()))
+        })?;
         let (total, runs) = times.programs.entry(symbol.to_owned()).or_default();
         *total += elapsed.saturating_sub(clock);
         *runs += 1;
-        Some(result)
+        Ok(Some(result))
     }
 
     /// Measures runs from now on.

@@ -3,7 +3,7 @@
 //! Helpers are plain C functions without a context argument, so the world of the running program stands in a
 //! variable of the thread while it runs.
 
-use super::fault::{self, Report};
+use super::fault::{self, Fault};
 use super::helpers;
 use super::load::{Image, LoadError};
 use super::maps::{Dump, Map, MapError, Names};
@@ -11,6 +11,7 @@ use btaot_abi::native::{self, InitialValue, MapTableError};
 use object::{Object as _, ObjectSection};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem::replace;
 use thiserror::Error;
 
 /// Why a native object cannot be prepared.
@@ -101,13 +102,23 @@ impl Host {
     }
 
     /// Runs code that refers to this world.
-    pub(super) fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
-        let outer = WORLD.replace(self.0.take());
-        with(|world| world.tail_calls = 0);
-        let result = fault::run(body);
-        self.0.replace(WORLD.replace(outer));
-        result
+    pub(super) fn enter<R>(&self, body: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
+        enter(&self.0, || {
+            with(|world| world.tail_calls = 0);
+            body()
+        })
     }
+}
+
+/// Runs code that refers to a world, which is put back afterwards. A helper in which a program ended for ever may have
+/// kept the world; then an empty one takes its place.
+fn enter<R>(world: &RefCell<Option<World>>, body: impl FnOnce() -> R) -> R {
+    let outer = WORLD.replace(world.take());
+    let result = body();
+    let inner = WORLD
+        .with(|running| running.try_borrow_mut().map_or(None, |mut running| replace(&mut running, outer)));
+    world.replace(inner);
+    result
 }
 
 /// The number of processors, as per-CPU maps count them.
@@ -149,14 +160,14 @@ impl Session {
         Ok(Self { image, world: RefCell::new(Some(World::new(maps))) })
     }
 
-    /// Lets `report` tell what a program did that cannot be done, and end the process. Places count from the start of
-    /// the object's section `.text`.
+    /// Notices from now on what programs do that cannot be done. Places count from the start of the object's section
+    /// `.text`.
     ///
     /// # Errors
     ///
     /// When signals cannot be handled.
-    pub fn on_fault(&self, report: Report) -> Result<(), SessionError> {
-        fault::guard(self.image.code(), self.image.text(), report).map_err(SessionError::Signals)
+    pub fn guard(&self) -> Result<(), SessionError> {
+        fault::guard(self.image.code(), self.image.text()).map_err(SessionError::Signals)
     }
 
     /// Where the random numbers start from; the same start gives the same numbers.
@@ -173,22 +184,27 @@ impl Session {
 
     /// Runs a program `count` times with the context in r1 (0 without one) and its length in r2; the last
     /// result. None when there is no such program.
-    pub fn run(&self, program: &str, context: Option<&mut [u8]>, count: u64) -> Option<u64> {
-        let entry = self.image.entry(program)?;
+    ///
+    /// # Errors
+    ///
+    /// What the program did that cannot be done, after [`Self::guard`].
+    pub fn run(&self, program: &str, context: Option<&mut [u8]>, count: u64) -> Result<Option<u64>, Fault> {
+        let Some(entry) = self.image.entry(program) else { return Ok(None) };
         // SAFETY: the address is that of a function symbol in code that `btaot build` made, with this signature.
         let function: Program = unsafe { std::mem::transmute::<usize, Program>(entry) };
         let (start, len) =
             context.map_or((std::ptr::null_mut(), 0), |bytes| (bytes.as_mut_ptr(), bytes.len()));
-        let mut world = self.world.take().unwrap_or_default();
-        world.packet = (start as usize, len);
-        let outer = WORLD.replace(Some(world));
-        let mut result = 0;
-        for _ in 0..count {
-            with(|world| world.tail_calls = 0);
-            result = fault::run(|| function(start, len as u64));
+        if let Some(world) = &mut *self.world.borrow_mut() {
+            world.packet = (start as usize, len);
         }
-        self.world.replace(WORLD.replace(outer));
-        Some(result)
+        enter(&self.world, || {
+            let mut result = 0;
+            for _ in 0..count {
+                with(|world| world.tail_calls = 0);
+                result = fault::run(function, start, len as u64)?;
+            }
+            Ok(Some(result))
+        })
     }
 
     /// What the maps hold; templates of inner maps hold nothing.

@@ -11,7 +11,7 @@ pub(super) fn bytes(address: u64, len: u64) -> Vec<u8> {
     let mut copy = vec![0; len.min(MAX) as usize];
     if !copy.is_empty() {
         // SAFETY: the destination has the length; the source is the program's affair, as in any C function. When
-        // it is not readable the access faults, and the fault handler ends the process.
+        // it is not readable the access faults, and the program is left (see `super::super::fault`).
         unsafe { (address as *const u8).copy_to(copy.as_mut_ptr(), copy.len()) };
     }
     copy

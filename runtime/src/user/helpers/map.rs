@@ -27,13 +27,17 @@ pub(super) extern "C" fn value_of(map: u64) -> u64 {
     })
 }
 
-/// Runs `body` with the map and the key at `key`.
+/// Bytes of a map's keys and of its values.
+fn sizes(map: u64) -> Option<(u64, u64)> {
+    let definition = |map: &mut Map| (map.definition.key_size.into(), map.definition.value_size.into());
+    world::with(|world| world.map(map).map(definition))
+}
+
+/// Runs `body` with the map and the key at `key`. Like everywhere here, the program's memory is touched while the world is
+/// free: an access that fails ends this helper where it is.
 fn with_key<R>(map: u64, key: u64, body: impl FnOnce(&mut Map, &[u8]) -> R) -> Option<R> {
-    world::with(|world| {
-        let map = world.map(map)?;
-        let key = bytes(key, u64::from(map.definition.key_size));
-        Some(body(map, &key))
-    })
+    let key = bytes(key, sizes(map)?.0);
+    world::with(|world| world.map(map).map(|map| body(map, &key)))
 }
 
 fn found(world: &World, found: Option<Found>) -> i64 {
@@ -55,11 +59,9 @@ pub(super) fn lookup_cpu([map, key, cpu, ..]: Arguments) -> i64 {
 }
 
 pub(super) fn update([map, key, value, flags, _]: Arguments) -> i64 {
-    let updated = with_key(map, key, |map, key| {
-        let value = bytes(value, u64::from(map.definition.value_size));
-        status(map.update(key, &value, flags, cpu()))
-    });
-    updated.unwrap_or(EINVAL)
+    let Some((_, size)) = sizes(map) else { return EINVAL };
+    let value = bytes(value, size);
+    with_key(map, key, |map, key| status(map.update(key, &value, flags, cpu()))).unwrap_or(EINVAL)
 }
 
 pub(super) fn delete([map, key, ..]: Arguments) -> i64 {
@@ -67,11 +69,9 @@ pub(super) fn delete([map, key, ..]: Arguments) -> i64 {
 }
 
 pub(super) fn push([map, value, flags, ..]: Arguments) -> i64 {
-    world::with(|world| {
-        let Some(map) = world.map(map) else { return EINVAL };
-        let value = bytes(value, u64::from(map.definition.value_size));
-        status(map.push(&value, flags))
-    })
+    let Some((_, size)) = sizes(map) else { return EINVAL };
+    let value = bytes(value, size);
+    world::with(|world| world.map(map).map_or(EINVAL, |map| status(map.push(&value, flags))))
 }
 
 pub(super) fn pop([map, value, ..]: Arguments) -> i64 {
@@ -83,23 +83,23 @@ pub(super) fn peek([map, value, ..]: Arguments) -> i64 {
 }
 
 fn take(map: u64, value: u64, take: bool) -> i64 {
-    world::with(|world| {
-        let Some(map) = world.map(map) else { return EINVAL };
-        let wanted = u64::from(map.definition.value_size);
-        // Peeking into a bloom filter asks whether it has the value.
-        if map.may_contain(&[]).is_some() {
-            return if map.may_contain(&bytes(value, wanted)) == Some(true) { 0 } else { -2 };
+    let Some((_, size)) = sizes(map) else { return EINVAL };
+    let is_filter = world::with(|world| world.map(map).is_some_and(|map| map.may_contain(&[]).is_some()));
+    // Peeking into a bloom filter asks whether it has the value.
+    if is_filter {
+        let wanted = bytes(value, size);
+        let found = world::with(|world| world.map(map).and_then(|map| map.may_contain(&wanted)));
+        return if found == Some(true) { 0 } else { -2 };
+    }
+    match world::with(|world| world.map(map).map_or(Err(EINVAL), |map| map.next(take))) {
+        Ok(next) => {
+            write(value, &next);
+            0
         }
-        match map.next(take) {
-            Ok(next) => {
-                write(value, &next);
-                0
-            }
-            Err(error) => {
-                // A program may not see what the buffer held before.
-                write(value, &vec![0; wanted as usize]);
-                error
-            }
+        Err(error) => {
+            // A program may not see what the buffer held before.
+            write(value, &vec![0; size as usize]);
+            error
         }
-    })
+    }
 }

@@ -5,8 +5,9 @@ use crate::user::maps::{EINVAL, Map};
 use crate::user::world;
 
 fn send(map: u64, data: u64, size: u64) -> i64 {
+    let record = bytes(data, size);
     world::with(|world| match world.map(map).and_then(Map::records) {
-        Some(records) => records.push(&bytes(data, size)).err().unwrap_or_default(),
+        Some(records) => records.push(&record).err().unwrap_or_default(),
         None => EINVAL,
     })
 }
