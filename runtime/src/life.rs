@@ -163,7 +163,7 @@ fn run_to(script: &Script<'_>, options: &Options) -> Result<u8, RunError> {
     let renderer = Renderer::new(settings, names(&session, &script.metadata), output)?;
     let ring = session.maps.ring().map_err(StartError::from)?;
     let packets = connect_packets(&script.metadata, &session)?;
-    let state = State { renderer, exit: None, failure: None, errors: 0 };
+    let state = State { renderer, exit: None, failure: None, errors: 0, unwatched: Vec::new() };
     let mut run = Run {
         metadata: &script.metadata,
         process_watch: ProcessWatch::new(&script.metadata, session.process()),
@@ -252,6 +252,8 @@ struct State<'m> {
     failure: Option<RenderError>,
     /// Errors that programs reported.
     errors: u64,
+    /// Addresses whose watchpoints are to be removed.
+    unwatched: Vec<u64>,
 }
 
 impl Run<'_> {
@@ -417,6 +419,7 @@ impl Run<'_> {
                 ControlFlow::Break(())
             }
         });
+        self.state.unwatched.drain(..).for_each(|address| self.session.unwatch(address));
         match self.state.failure.take() {
             Some(error) => Err(error.into()),
             None => Ok(count),
@@ -500,6 +503,7 @@ impl State<'_> {
         let id = MapId(header.id);
         match header.kind {
             EventKind::Exit => self.exit = Some(long(record) as u8),
+            EventKind::Unwatch => self.unwatched.push(long(record)),
             EventKind::PrintMap => {
                 let word = long(record);
                 let cut = Cut { top: word as u32, div: (word >> 32) as u32 };

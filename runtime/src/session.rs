@@ -520,6 +520,11 @@ impl<'m> Session<'m> {
         self.child.is_none() && !self.probes.iter().any(waits)
     }
 
+    /// Removes the watchpoints at an address.
+    pub fn unwatch(&mut self, address: u64) {
+        self.links.retain(|link| link.watched != Some(address));
+    }
+
     /// Detaches everything. Afterwards no program runs but those that the tool runs itself.
     pub fn detach(&mut self) {
         self.links.clear();

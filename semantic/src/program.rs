@@ -292,6 +292,8 @@ pub enum Message {
     Time(Bytes),
     /// `exit`; does not end the program ([`StmtKind::Return`] follows it).
     Exit(Expr),
+    /// `unwatch`, with the address.
+    Unwatch(Expr),
 }
 
 /// An expression.

@@ -1,5 +1,6 @@
-// watched [N]: writes N times (default 1) to the 8 bytes at 0x10000000, once more from a second thread, and reads them
-// as often in between.
+// watched [N [FIFO]]: writes N times (default 1) to the 8 bytes at 0x10000000, once more from a second thread, and reads
+// them as often in between. After the first time it waits until somebody opens FIFO.
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,6 +21,8 @@ int main(int argc, char **argv) {
     for (int round = 1; round <= rounds; round++) {
         *place = round;
         read += *place;
+        if (round == 1 && argc > 2 && open(argv[2], O_RDONLY) < 0)
+            return 1;
     }
     pthread_t thread;
     if (pthread_create(&thread, NULL, again, NULL) || pthread_join(thread, NULL))

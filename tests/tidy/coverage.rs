@@ -12,7 +12,6 @@ const CHECKED: [&str; 1] = ["tests/ui"];
 /// Rows that no script runs, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("dw_ustack", "is refused: unwinding by tables takes copies of whole stacks"),
-    ("unwatch", "is refused: the tool holds watchpoints until it ends"),
     ("unstable_dw_ustack", "is about dw_ustack()"),
     ("cpp_demangle", "is a matter of the symbolizer, which has unit tests"),
 ];

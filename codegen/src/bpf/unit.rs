@@ -95,9 +95,10 @@ impl Traffic {
         for body in &program.bodies {
             walk::messages(body, &mut |message| match message {
                 Message::Exit(_) => traffic = Self { exits: true, controls: true },
-                Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) => {
-                    traffic.controls = true;
-                }
+                Message::PrintMap { .. }
+                | Message::ClearMap(_)
+                | Message::ZeroMap(_)
+                | Message::Unwatch(_) => traffic.controls = true,
                 Message::Printf { .. }
                 | Message::Action { .. }
                 | Message::Join { .. }

@@ -96,9 +96,10 @@ fn sent<'p>(message: &'p Message, visit: &mut impl FnMut(Node<'p>)) {
         Message::Printf { arguments, .. } | Message::Action { arguments, .. } => {
             arguments.iter().for_each(|value| walk(value, visit))
         }
-        Message::Join { array: value, .. } | Message::Value(value) | Message::Exit(value) => {
-            walk(value, visit)
-        }
+        Message::Join { array: value, .. }
+        | Message::Value(value)
+        | Message::Exit(value)
+        | Message::Unwatch(value) => walk(value, visit),
         Message::PrintMap { .. } | Message::ClearMap(_) | Message::ZeroMap(_) | Message::Time(_) => {}
     }
 }

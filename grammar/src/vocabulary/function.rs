@@ -296,7 +296,7 @@ vocabulary! {
             ..row("write_user", FunctionGroup::Control, &[required("destination", ParamKind::Pointer), required("source", ParamKind::Pointer), required("length", ParamKind::Integer)], ValueKind::Type(BuiltinType::Bool))
         };
         Unwatch => FunctionRow {
-            probes: WATCHPOINT, doc: "Removes a watchpoint.",
+            probes: WATCHPOINT, doc: "Removes the watchpoints at an address; until the tool has done so, they go on.",
             example: "watchpoint:0x10000000:8:w { unwatch(0x10000000); }",
             ..row("unwatch", FunctionGroup::Control, &[required("address", ParamKind::Integer)], ValueKind::Void)
         };

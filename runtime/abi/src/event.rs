@@ -30,6 +30,8 @@ pub enum EventKind {
     /// Print texts joined. `id` is a [`crate::ids::JoinId`]; payload: u64 number of texts, then that many of
     /// [`crate::metadata::JOIN_LIMIT`] places of `max_strlen` bytes.
     Join = 11,
+    /// Remove the watchpoints at an address. Payload: u64 address.
+    Unwatch = 12,
 }
 
 /// What stands in front of a packet: three 64-bit words in the machine's byte order.
@@ -60,7 +62,7 @@ impl PacketHeader {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Printf,
         Self::Value,
         Self::PrintMap,
@@ -72,6 +74,7 @@ impl EventKind {
         Self::HelperError,
         Self::Action,
         Self::Join,
+        Self::Unwatch,
     ];
 
     /// The kind with this number.

@@ -29,10 +29,18 @@ pub fn on_cpus(
         Some(pid) => threads(pid).into_iter().map(|tid| Scope { pid: Some(tid), cpu: None }).collect(),
         None => attacher.online.iter().map(|&cpu| Scope { pid: None, cpu: Some(cpu) }).collect::<Vec<_>>(),
     };
+    let watched = match event {
+        Event::Watchpoint { address, .. } => Some(address),
+        _ => None,
+    };
     let mut links = Vec::with_capacity(scopes.len());
     for scope in scopes {
         match perf::open(&event, scope) {
-            Ok(event) => links.push(attacher.attach_to(program, loaded, point, event)?),
+            Ok(event) => {
+                let mut link = attacher.attach_to(program, loaded, point, event)?;
+                link.watched = watched;
+                links.push(link);
+            }
             // A CPU was taken offline or a thread ended since they were listed.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ESRCH)) => {}
             Err(error) => return Err(attacher.explain(point, error)),

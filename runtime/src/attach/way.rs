@@ -49,6 +49,8 @@ impl Way {
 pub struct Link {
     /// How it was attached.
     pub way: Way,
+    /// The address, if it is a watchpoint.
+    pub watched: Option<u64>,
     /// Closing it detaches the program.
     fd: OwnedFd,
 }
@@ -56,7 +58,7 @@ pub struct Link {
 impl Link {
     /// A link that was made in this way.
     pub fn new(way: Way, fd: OwnedFd) -> Self {
-        Self { way, fd }
+        Self { way, watched: None, fd }
     }
 }
 

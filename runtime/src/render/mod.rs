@@ -172,7 +172,11 @@ impl<'m> Renderer<'m> {
             EventKind::Action => self.action(header.id, record)?,
             EventKind::Join => self.join(header.id, record)?,
             EventKind::RuntimeError | EventKind::HelperError => self.fault(header, record)?,
-            EventKind::PrintMap | EventKind::ClearMap | EventKind::ZeroMap | EventKind::Exit => {}
+            EventKind::PrintMap
+            | EventKind::ClearMap
+            | EventKind::ZeroMap
+            | EventKind::Exit
+            | EventKind::Unwatch => {}
         }
         self.done()
     }

@@ -121,5 +121,6 @@ fn send(message: &Message, owner: Owner<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
         Message::ZeroMap(id) => writeln!(f, "zero {}", map(*id)),
         Message::Time(format) => writeln!(f, "time \"{}\"", format.escape_ascii()),
         Message::Exit(code) => writeln!(f, "exit {}", shown(code, owner)),
+        Message::Unwatch(address) => writeln!(f, "unwatch {}", shown(address, owner)),
     }
 }

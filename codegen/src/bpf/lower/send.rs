@@ -69,7 +69,18 @@ impl<'c> Lower<'_, '_, 'c> {
                 self.bare(EventKind::Time, id)
             }
             Message::Exit(code) => self.send_exit(code),
+            Message::Unwatch(address) => self.number(EventKind::Unwatch, address),
         }
+    }
+
+    /// A record with one number of 64 bits.
+    fn number(&mut self, kind: EventKind, number: &Expr) -> Result<()> {
+        let number = self.scalar(number)?;
+        self.record(Header { kind, id: 0 }, 16, |lower, record| {
+            let ir = lower.ir;
+            ir.store(ir.offset(record.pointer, 8), number, 8);
+            Ok(())
+        })
     }
 
     fn bare(&mut self, kind: EventKind, id: u32) -> Result<()> {
@@ -149,12 +160,7 @@ impl<'c> Lower<'_, '_, 'c> {
     /// `exit()`: the request, then the mark that keeps later records from being sent.
     fn send_exit(&mut self, code: &Expr) -> Result<()> {
         let ir = self.ir;
-        let code = self.scalar(code)?;
-        self.record(Header { kind: EventKind::Exit, id: 0 }, 16, |lower, record| {
-            let ir = lower.ir;
-            ir.store(ir.offset(record.pointer, 8), code, 8);
-            Ok(())
-        })?;
+        self.number(EventKind::Exit, code)?;
         let exiting = self.unit.state(self.unit.state.globals.exiting);
         ir.store(exiting, ir.i64(1), 8);
         Ok(())

@@ -60,6 +60,7 @@ impl Checker<'_, '_> {
             Function::Print => self.print(arguments, span, out),
             Function::Time => self.time(arguments, span, out),
             Function::Exit => self.exit(arguments, span, out),
+            Function::Unwatch => self.unwatch(arguments, span, out),
             Function::Clear | Function::Zero => self.clear_or_zero(function, arguments, span, out),
             Function::Delete => self.delete(arguments, span, out),
             Function::StaticAssert => self.static_assert(arguments, span),

@@ -45,11 +45,6 @@ impl Checker<'_, '_> {
                 "`dw_ustack()` is not offered: it takes copies of whole stacks, or unwind tables in the kernel",
                 "use `ustack()`, and compile the traced program with -fno-omit-frame-pointer",
             ),
-            Function::Unwatch => self.never(
-                span,
-                "`unwatch()` is not offered: the tool holds its watchpoints until it ends",
-                "keep a flag in a map, and ask for it in the predicate",
-            ),
             other => self.later(span, &format!("`{}()`", other.name())),
         }
         Ok(self.placeholder(ty, span))

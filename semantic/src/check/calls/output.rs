@@ -3,6 +3,7 @@
 use btaot_abi::Bytes;
 use btaot_abi::format::{Conversion, ConversionKind, Piece, parse};
 use btaot_frontend::{Code, Diagnostic, Span, ast};
+use btaot_grammar::vocabulary::Function;
 
 use super::super::{Checker, convert::converted};
 use crate::program::{Expr, ExprKind, Message, Stmt, StmtKind};
@@ -181,6 +182,20 @@ impl Checker<'_, '_> {
         };
         self.push(out, StmtKind::Send(Message::Exit(code)), span);
         self.push(out, StmtKind::Return, span);
+        Ok(())
+    }
+
+    /// The tool removes the watchpoints: programs cannot.
+    pub(super) fn unwatch(
+        &mut self,
+        arguments: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Checked<()> {
+        let values = self.arguments(Function::Unwatch, arguments, span)?;
+        let [address] = <[Value; 1]>::try_from(values).map_err(|_| Stop::Reported)?;
+        let address = self.as_address(address).ok_or(Stop::Reported)?;
+        self.push(out, StmtKind::Send(Message::Unwatch(address)), span);
         Ok(())
     }
 }

@@ -74,6 +74,7 @@ fn is_done_by_the_tool(function: Function) -> bool {
             | Function::Errorf
             | Function::Warnf
             | Function::Exit
+            | Function::Unwatch
             | Function::Clear
             | Function::Zero
             | Function::Skboutput
