@@ -227,6 +227,8 @@ const LAYOUTS: &[(&str, &str)] = &[
         "begin{for($i:0..5){print($i)}while(1){break}}",
         "begin {\n  for ($i : 0..5) { print($i); }\n  while (1) { break; }\n}\n",
     ),
+    // A comment that moves behind the statement breaks no line of it.
+    ("begin { 1 ? (2) : ( // x\n); }", "begin {\n  1 ? (2) : (); // x\n}\n"),
 ];
 
 #[test]

@@ -49,7 +49,7 @@ impl Op<'_> {
 
     /// Whether a group that holds it cannot stand on one line.
     pub fn is_forced(&self) -> bool {
-        matches!(self, Self::Raw(_) | Self::Suffix(_) | Self::Hard | Self::Blank)
+        matches!(self, Self::Raw(_) | Self::Hard | Self::Blank)
     }
 
     /// Whether the line can end here.

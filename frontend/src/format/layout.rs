@@ -69,9 +69,13 @@ impl Measure {
         let mut rest = vec![0; ops.len() + 1];
         let mut end = vec![ops.len(); ops.len()];
         let mut open: Vec<Vec<usize>> = vec![Vec::new()];
+        let mut comment_waits = false;
         for (index, op) in ops.iter().enumerate() {
             before[index + 1] = before[index] + op.width();
-            forced[index + 1] = forced[index] + usize::from(op.is_forced());
+            // A comment ends the line at the next break, which may lie behind the group that it stands in.
+            let ends_comment = op.is_break() && std::mem::take(&mut comment_waits);
+            comment_waits |= matches!(op, Op::Suffix(_));
+            forced[index + 1] = forced[index] + usize::from(op.is_forced() || ends_comment);
             // What waits in the innermost group for its end: the group's opening, then its latest line.
             match op {
                 Op::Open(_) => open.push(vec![index]),
