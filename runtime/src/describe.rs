@@ -25,6 +25,8 @@ Options:
   --dry-run     attach all probes, and end
   --probe-filter REGEX
                 attach only begin, end and probes whose names match the regular expression
+  --debuginfo DIR[:DIR]
+                where debugging information that was stripped from programs is looked for first
   --traceable-functions FILE
                 the kernel functions that probes may have, as in available_filter_functions
   --verifier-log

@@ -1,11 +1,20 @@
 //! What the user of a tool asked for.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use regex_lite::Regex;
 
 use crate::render::{Buffering, Format};
+
+/// The folders of `--debuginfo`, separated by colons. A plus sign in front of one asks for a file without a build id to be
+/// checked, which is always done.
+pub fn debug_folders(value: &OsStr) -> Vec<PathBuf> {
+    let folders = value.as_bytes().split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
+    let plain = folders.map(|folder| folder.strip_prefix(b"+").unwrap_or(folder));
+    plain.map(|folder| PathBuf::from(OsStr::from_bytes(folder))).collect()
+}
 
 /// What is run besides the probes that are attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +95,8 @@ pub struct Options {
     pub verbose: bool,
     /// `--verifier-log`: show what the verifier writes about each program.
     pub verifier_log: bool,
+    /// `--debuginfo`: where what was stripped from binaries is looked for first.
+    pub debug_folders: Vec<PathBuf>,
     /// `--traceable-functions`: the file with the only kernel functions that probes may have.
     pub traceable: Option<PathBuf>,
     /// `-B`: when output is handed to the kernel.

@@ -673,7 +673,9 @@ fn resolve(
     let traceable = options.traceable.as_ref().map(|path| {
         std::fs::read_to_string(path).map_err(|error| StartError::Traceable { path: path.clone(), error })
     });
-    let mut resolver = Resolver::new(options.pid, program).limited_to(traceable.transpose()?);
+    let mut resolver = Resolver::new(options.pid, program)
+        .limited_to(traceable.transpose()?)
+        .with_debug_folders(options.debug_folders.clone());
     let mut resolved = resolver.resolve(metadata, options.mode, options.backend);
     warnings.extend(resolver.other_builds(metadata));
     if let Some(filter) = &options.probe_filter {

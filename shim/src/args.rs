@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use btaot_runtime::options::{Backend, Mode, Options, ProbeFilter};
+use btaot_runtime::options::{Backend, Mode, Options, ProbeFilter, debug_folders};
 use btaot_runtime::render::{Buffering, Format};
 
 /// What the user wants.
@@ -101,6 +101,10 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
             b"--traceable-functions" => {
                 let value = words.next().ok_or_else(|| ArgsError::NoValue("--traceable-functions".into()))?;
                 options.traceable = Some(value.into());
+            }
+            b"--debuginfo" => {
+                let value = words.next().ok_or_else(|| ArgsError::NoValue("--debuginfo".into()))?;
+                options.debug_folders.extend(debug_folders(&value));
             }
             b"--info" => return Ok(Request::Info),
             [b'-', letter, rest @ ..] if letter.is_ascii_alphabetic() => {

@@ -3,9 +3,10 @@
 use crate::support::compiler::{btaot, expect_no_panic};
 use crate::support::policy::{self, Need};
 use crate::support::process::{self, Finished};
-use crate::support::{Checked, text};
+use crate::support::{Checked, programs, text};
 use libtest_mimic::Trial;
 use std::path::Path;
+use std::process::Command;
 
 const PRINT: &str = "begin { print(1); exit(); }";
 
@@ -22,6 +23,11 @@ pub fn trials() -> Vec<Trial> {
         ("compiling_is_measured", &[], compiling_is_measured),
         ("colors_are_asked_for", &[], colors_are_asked_for),
         ("what_has_no_effect_is_accepted_and_told", &[], what_has_no_effect_is_accepted_and_told),
+        (
+            "stripped_programs_have_debug_files",
+            &[Need::Program("cc"), Need::Program("objcopy"), Need::Program("strip")],
+            stripped_programs_have_debug_files,
+        ),
         ("contradictions_are_refused", &[], contradictions_are_refused),
         ("the_verifiers_refusal_is_explained", &[], the_verifiers_refusal_is_explained),
     ];
@@ -171,6 +177,40 @@ fn what_has_no_effect_is_accepted_and_told(folder: &Path) -> Checked {
     text::expect_equal("told", warning, &told.stderr)?;
     let quiet = with(folder, &[("BPFTRACE_VMLINUX", "/x")], &["-q", "--no-warnings", "-e", PRINT])?;
     text::expect_equal("not told", "", &quiet.expect_code(0)?.stderr)?;
+    Ok(())
+}
+
+/// By the build id or, without one, by name and checksum; folders are named from where the program is.
+fn stripped_programs_have_debug_files(folder: &Path) -> Checked {
+    let source = programs::sources().join("lines.c");
+    let build = "set -e; mkdir -p dbg; cc -g -O1 -Wl,--build-id=\"$1\" \"$0\" -o \"$2\"; \
+        objcopy --only-keep-debug \"$2\" dbg/\"$2\".debug; strip \"$2\"; \
+        objcopy --add-gnu-debuglink=dbg/\"$2\".debug \"$2\"";
+    for (id, name) in [("sha1", "with"), ("none", "without")] {
+        let mut shell = Command::new("sh");
+        shell.current_dir(folder).args(["-c", build]).arg(&source).args([id, name]);
+        process::run(&mut shell)?.expect_code(0)?;
+        let debug = folder.join(format!("dbg/{name}.debug"));
+        let script = format!("uprobe:./{name}@lines.c:10, uprobe:./{name}:main {{ }}");
+        let attach = |folders: &str| {
+            exec(folder, &["--no-warnings", "--dry-run", "--debuginfo", folders, "-e", &script])
+        };
+        for folders in ["dbg", "/no/such/folder:dbg", "+dbg"] {
+            let attached = attach(folders)?.expect_code(0)?;
+            text::expect_equal(folders, "Attached 2 probes\n", &attached.stderr)?;
+        }
+        let elsewhere = attach("/no/such/folder")?.expect_code(1)?;
+        if !elsewhere.stderr.contains("it has no debugging information") {
+            return Err(format!("{elsewhere:?}").into());
+        }
+        // A file of another build has the same name.
+        let mut bytes = std::fs::read(&debug)?;
+        let place =
+            bytes.windows(4).position(|window| window == b"GNU\0").map_or(bytes.len() - 1, |at| at + 6);
+        bytes[place] ^= 1;
+        std::fs::write(&debug, bytes)?;
+        attach("dbg")?.expect_code(1)?;
+    }
     Ok(())
 }
 

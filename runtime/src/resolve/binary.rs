@@ -1,7 +1,9 @@
 //! Functions and segments of ELF binaries.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -13,16 +15,23 @@ use super::lines::{self, Sections, Statement};
 use super::{LineProblem, Reason, archive};
 use crate::sys::mapping::MappedFile;
 
-/// Where distributions put symbols that they strip from binaries.
-const DEBUG_FILES: &str = "/usr/lib/debug/.build-id";
+/// Where distributions put what they strip from binaries.
+const DEBUG_FOLDER: &str = "/usr/lib/debug";
 
 /// Binaries that were opened: attach points often share one.
 #[derive(Debug, Default)]
 pub struct Cache {
     binaries: HashMap<PathBuf, Rc<Binary>>,
+    debug_folders: Rc<[PathBuf]>,
 }
 
 impl Cache {
+    /// None opened yet. What was stripped from binaries is looked for in these folders first; relative ones are named from
+    /// where the binary is.
+    pub fn new(debug_folders: Vec<PathBuf>) -> Self {
+        Self { binaries: HashMap::new(), debug_folders: debug_folders.into() }
+    }
+
     /// Opens a binary.
     pub fn open(&mut self, path: &Path) -> Result<Rc<Binary>, Reason> {
         if let Some(binary) = self.binaries.get(path) {
@@ -40,8 +49,10 @@ impl Cache {
         if !file[range.clone()].starts_with(b"\x7fELF") {
             return Err(bad("not an ELF binary".to_owned()));
         }
-        let binary = Rc::new(Binary { file, range, holder: holder.to_owned(), path: path.to_owned() });
-        self.binaries.insert(path.to_owned(), Rc::clone(&binary));
+        let debug_folders = Rc::clone(&self.debug_folders);
+        let (holder, path) = (holder.to_owned(), path.to_owned());
+        let binary = Rc::new(Binary { file, range, holder, path: path.clone(), debug_folders });
+        self.binaries.insert(path, Rc::clone(&binary));
         Ok(binary)
     }
 }
@@ -54,6 +65,7 @@ pub struct Binary {
     range: Range<usize>,
     holder: PathBuf,
     path: PathBuf,
+    debug_folders: Rc<[PathBuf]>,
 }
 
 /// A function of a binary.
@@ -93,6 +105,7 @@ impl Binary {
     pub fn functions(&self, wanted: impl Fn(&[u8]) -> bool, limit: usize) -> Result<Vec<Symbol>, Reason> {
         let mut found = self.with(|elf| elf.functions(&wanted, limit))?;
         if found.len() < limit
+            && self.is_stripped()
             && let Some(debug) = self.debug_file()
         {
             found.extend(debug.with(|elf| elf.functions(&wanted, limit - found.len()))?);
@@ -100,17 +113,29 @@ impl Binary {
         Ok(found)
     }
 
-    /// The file with the symbols that `strip` moved away, found by the build id.
+    /// The file with what `strip` moved away: found by the build id, or by the name that the binary tells. A file of that
+    /// name may be of another build: it has the same build id, or the checksum that the binary tells.
     fn debug_file(&self) -> Option<Self> {
-        if !self.is_stripped() {
-            return None;
-        }
-        let id = self.with(|elf| elf.build_id()).ok()??;
-        let (first, rest) = id.split_first()?;
-        let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = PathBuf::from(format!("{DEBUG_FILES}/{first:02x}/{rest}.debug"));
-        let file = MappedFile::open(&path).ok()?;
-        Some(Self { range: 0..file.len(), file, holder: path.clone(), path })
+        let id = self.with(|elf| elf.build_id()).ok().flatten();
+        let link = self.with(|elf| elf.debug_link()).ok().flatten();
+        let beside = self.holder.parent().unwrap_or(Path::new("."));
+        let own = self.debug_folders.iter().map(|folder| beside.join(folder));
+        own.chain([PathBuf::from(DEBUG_FOLDER)]).find_map(|folder| {
+            let by_id = id.as_deref().and_then(by_id).map(|name| folder.join(name));
+            let by_name = link.as_ref().map(|(name, _)| folder.join(OsStr::from_bytes(name)));
+            by_id.into_iter().chain(by_name).find_map(|path| {
+                let file = MappedFile::open(&path).ok()?;
+                let (range, holder) = (0..file.len(), path.clone());
+                let debug_folders = Rc::clone(&self.debug_folders);
+                let found = Self { file, range, holder, path, debug_folders };
+                let is_it = match (&id, &link) {
+                    (Some(id), _) => found.with(|elf| elf.build_id()).ok().flatten().as_ref() == Some(id),
+                    (None, Some((_, checksum))) => crc32fast::hash(&found.file) == *checksum,
+                    (None, None) => false,
+                };
+                is_it.then_some(found)
+            })
+        })
     }
 
     /// How far a symbol of any kind is from an offset of the file, in memory; and the symbol's bytes.
@@ -118,6 +143,7 @@ impl Binary {
         let find = |binary: &Self| binary.with(|elf| elf.symbol(name));
         let mut found = find(self)?;
         if found.is_none()
+            && self.is_stripped()
             && let Some(debug) = self.debug_file()
         {
             found = find(&debug)?;
@@ -165,7 +191,8 @@ impl Binary {
     /// The virtual address of a symbol of any kind.
     pub fn symbol_address(&self, name: &[u8]) -> Option<u64> {
         let find = |binary: &Self| binary.with(|elf| elf.symbol(name)).ok().flatten();
-        let found = find(self).or_else(|| find(&self.debug_file()?));
+        let in_debug_file = || if self.is_stripped() { find(&self.debug_file()?) } else { None };
+        let found = find(self).or_else(in_debug_file);
         found.map(|symbol| symbol.address)
     }
 
@@ -207,6 +234,13 @@ impl Binary {
     }
 }
 
+/// Where a file of debugging information stands by its build id, below a folder of such files.
+fn by_id(id: &[u8]) -> Option<String> {
+    let (first, rest) = id.split_first()?;
+    let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!(".build-id/{first:02x}/{rest}.debug"))
+}
+
 /// The same questions to binaries of both word sizes.
 trait Elf {
     fn functions(&self, wanted: &dyn Fn(&[u8]) -> bool, limit: usize) -> Vec<Symbol>;
@@ -215,6 +249,8 @@ trait Elf {
     fn address(&self, offset: u64) -> Option<u64>;
     fn is_stripped(&self) -> bool;
     fn build_id(&self) -> Option<Vec<u8>>;
+    /// Name and checksum of the file with the debugging information.
+    fn debug_link(&self) -> Option<(Vec<u8>, u32)>;
     fn static_probes(&self) -> Vec<StaticProbe>;
     /// None without debugging information.
     fn line_addresses(&self, wanted: &Statement<'_>) -> Option<Result<Vec<u64>, LineProblem>>;
@@ -261,6 +297,11 @@ impl<H: FileHeader<Endian = Endianness>> Elf for ElfFile<'_, H> {
 
     fn build_id(&self) -> Option<Vec<u8>> {
         Object::build_id(self).ok().flatten().map(<[u8]>::to_vec)
+    }
+
+    fn debug_link(&self) -> Option<(Vec<u8>, u32)> {
+        let link = Object::gnu_debuglink(self).ok().flatten();
+        link.map(|(name, checksum)| (name.to_vec(), checksum))
     }
 
     fn line_addresses(&self, wanted: &Statement<'_>) -> Option<Result<Vec<u64>, LineProblem>> {

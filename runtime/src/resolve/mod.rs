@@ -392,6 +392,12 @@ impl Resolver {
         }
     }
 
+    /// Looks in these folders first for what was stripped from binaries.
+    pub fn with_debug_folders(mut self, folders: Vec<PathBuf>) -> Self {
+        self.binaries = binary::Cache::new(folders);
+        self
+    }
+
     /// Limits probes of kernel functions to those of a list, which has the form of `available_filter_functions`.
     pub fn limited_to(mut self, traceable: Option<String>) -> Self {
         self.traceable = traceable;
