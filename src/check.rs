@@ -16,7 +16,7 @@ use crate::{c_code, headers, output};
 
 /// Runs the subcommand.
 pub fn run(arguments: &Check) -> ExitCode {
-    let target = Target::live();
+    let target = Target::live().with_debug_folders(arguments.includes.debug_folders());
     each(&arguments.scripts, |path| one(path, &target, arguments))
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use btaot_abi::features::{FEATURES, KernelFeature};
 use btaot_frontend::Code;
 use btaot_grammar::manual;
+use btaot_runtime::options::debug_folders;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -136,7 +137,7 @@ pub struct List {
     pub pid: Option<u32>,
 }
 
-/// Where headers are.
+/// Where headers and debugging information are.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Includes {
     /// Look for headers in this folder too
@@ -152,6 +153,16 @@ pub struct Includes {
     /// The clang that reads headers
     #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::ExecutablePath)]
     pub clang: Option<PathBuf>,
+    /// Where debugging information that was stripped from programs is looked for first; relative to the program
+    #[arg(long, value_name = "DIR[:DIR]", value_hint = ValueHint::DirPath)]
+    pub debuginfo: Vec<OsString>,
+}
+
+impl Includes {
+    /// The folders of `--debuginfo`.
+    pub fn debug_folders(&self) -> Vec<PathBuf> {
+        self.debuginfo.iter().flat_map(|folders| debug_folders(folders)).collect()
+    }
 }
 
 /// A stage that `--emit` shows.

@@ -222,7 +222,9 @@ fn tool_arguments(arguments: &Exec, parameters: Vec<OsString>) -> Vec<OsString> 
     for (option, value) in values {
         words.extend(value.iter().flat_map(|value| [option.into(), value.clone()]));
     }
-    words.extend(arguments.debuginfo.iter().flat_map(|folders| ["--debuginfo".into(), folders.clone()]));
+    words.extend(
+        arguments.includes.debuginfo.iter().flat_map(|folders| ["--debuginfo".into(), folders.clone()]),
+    );
     let switches = [
         ("-q", arguments.quiet),
         ("-v", arguments.verbose || asked(DebugStage::Libbpf)),

@@ -81,9 +81,6 @@ pub struct Exec {
     /// The kernel functions that probes may have, as in available_filter_functions, instead of that list
     #[arg(long, value_name = "FILE")]
     pub traceable_functions: Option<PathBuf>,
-    /// Where debugging information that was stripped from programs is looked for first
-    #[arg(long, value_name = "DIR[:DIR]", value_hint = ValueHint::DirPath)]
-    pub debuginfo: Vec<OsString>,
     /// Do not show warnings
     #[arg(long)]
     pub no_warnings: bool,

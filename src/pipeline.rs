@@ -98,6 +98,7 @@ pub fn check(input: Input, settings: &Settings<'_>) -> Result<Checked, Failure> 
         Some(types) => Target::live_with_types(types.clone()),
         None => Target::live(),
     };
+    let target = target.with_debug_folders(settings.includes.debug_folders());
     let folder = input.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     let (headers, mut found) =
         headers::read(&mut loaded.script, &mut sources, folder, settings.includes, &target);

@@ -11,7 +11,7 @@ use btaot_runtime::render::{Buffering, Format};
 #[derive(Debug)]
 pub enum Request {
     /// Tracing.
-    Run(Options),
+    Run(Box<Options>),
     /// `--help`.
     Help,
     /// `--version`.
@@ -126,7 +126,7 @@ pub fn parse(mut words: impl Iterator<Item = OsString>, script: &[&[u8]]) -> Res
     if options.pid.is_some() && options.command.is_some() {
         return Err(ArgsError::TwoTargets);
     }
-    Ok(Request::Run(options))
+    Ok(Request::Run(Box::new(options)))
 }
 
 /// The pattern of `--probe-filter`.
@@ -197,7 +197,7 @@ mod tests {
 
     fn run(words: &str) -> Result<Options, ArgsError> {
         match parse(words.split(' ').filter(|word| !word.is_empty()).map(Into::into), &[])? {
-            Request::Run(options) => Ok(options),
+            Request::Run(options) => Ok(*options),
             other => panic!("{other:?}"),
         }
     }
@@ -222,7 +222,7 @@ mod tests {
     fn options_of_the_script() {
         let script: [&[u8]; 2] = [b"n", b"all"];
         let parse = |words: &str| match parse(words.split(' ').map(Into::into), &script)? {
-            Request::Run(options) => Ok(options),
+            Request::Run(options) => Ok(*options),
             other => panic!("{other:?}"),
         };
         let given = parse("a --n=5 -q -- --all b --n=6=7 -x").expect("well-formed");

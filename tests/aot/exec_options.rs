@@ -199,6 +199,17 @@ fn stripped_programs_have_debug_files(folder: &Path) -> Checked {
             let attached = attach(folders)?.expect_code(0)?;
             text::expect_equal(folders, "Attached 2 probes\n", &attached.stderr)?;
         }
+        // Arguments by name are known while compiling, from the same files.
+        let typed = format!("uprobe:./{name}:main {{ @ = args.argc; }}");
+        let compile = |folders: &[&str]| {
+            let arguments = [&["-e", &typed, "-o", "tool"], folders].concat();
+            process::run(btaot().current_dir(folder).args(arguments))
+        };
+        compile(&["--debuginfo", "dbg"])?.expect_code(0)?;
+        let untyped = compile(&[])?.expect_code(1)?;
+        if !untyped.stderr.contains("has no debugging information") {
+            return Err(format!("{untyped:?}").into());
+        }
         let elsewhere = attach("/no/such/folder")?.expect_code(1)?;
         if !elsewhere.stderr.contains("it has no debugging information") {
             return Err(format!("{elsewhere:?}").into());

@@ -46,7 +46,10 @@ pub(super) fn user_types(path: &Path, question: &UserQuestion<'_>) -> Result<Use
     }
     let build_id = elf.build_id().ok().flatten().unwrap_or_default().to_vec();
     let mut functions = symbols(&elf, question.places);
-    let separate = if dwarf::has_entries(&elf) { None } else { separate(&binary, &elf, question.folders) };
+    // Relative ones are named from where the binary is.
+    let beside = path.parent().unwrap_or(Path::new("."));
+    let folders: Vec<PathBuf> = question.folders.iter().map(|folder| beside.join(folder)).collect();
+    let separate = if dwarf::has_entries(&elf) { None } else { separate(&binary, &elf, &folders) };
     let separate = separate.as_ref().and_then(|file| Some((file, file.parse()?)));
     if let Some((_, debug)) = &separate {
         let known: Vec<Bytes> = functions.keys().cloned().collect();
@@ -54,7 +57,7 @@ pub(super) fn user_types(path: &Path, question: &UserQuestion<'_>) -> Result<Use
             .extend(symbols(debug, question.places).into_iter().filter(|(name, _)| !known.contains(name)));
     }
     let (holder, debug) = separate.as_ref().map_or((&binary, &elf), |(file, debug)| (*file, debug));
-    let shared = shared(holder, debug, question.folders);
+    let shared = shared(holder, debug, &folders);
     let shared = shared.as_ref().and_then(Binary::parse);
     let debug = Debug::new(debug, shared.as_ref()).ok_or(Unknown::NoDebugInformation)?;
     let names = |name: &str| question.words.contains(name);
@@ -110,19 +113,23 @@ fn cpp_forms(name: &[u8]) -> Vec<Bytes> {
     shown.map(|form| Bytes::from(form.as_str())).collect()
 }
 
-/// The file that the debugging information of a binary was moved to: found by the build id, or by the name that the
-/// binary tells.
+/// The file that the debugging information of a binary was moved to: found by the build id, or by the name and
+/// checksum that the binary tells.
 fn separate(binary: &Binary, elf: &Parsed<'_>, folders: &[PathBuf]) -> Option<Binary> {
     let id = elf.build_id().ok().flatten();
     let by_id = id.into_iter().flat_map(|id| by_build_id(id, folders));
     let link = elf.gnu_debuglink().ok().flatten();
     let by_name = link.into_iter().flat_map(|(name, _)| by_name(name, &binary.path, folders));
+    // A file of the same name may be about another build.
+    let is_it = |file: &Binary, parsed: &Parsed<'_>| match (id, link) {
+        (Some(_), _) => parsed.build_id().ok().flatten() == id,
+        (None, Some((_, checksum))) => {
+            std::fs::read(&file.path).is_ok_and(|bytes| crc32fast::hash(&bytes) == checksum)
+        }
+        (None, None) => false,
+    };
     let has_entries = |file: &Binary| {
-        let parsed = file.parse();
-        // A file of the same name may be about another build.
-        parsed.is_some_and(|parsed| {
-            dwarf::has_entries(&parsed) && (id.is_none() || parsed.build_id().ok().flatten() == id)
-        })
+        file.parse().is_some_and(|parsed| dwarf::has_entries(&parsed) && is_it(file, &parsed))
     };
     by_id.chain(by_name).filter_map(|path| Binary::open(&path)).find(has_entries)
 }
