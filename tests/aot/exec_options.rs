@@ -185,7 +185,8 @@ fn stripped_programs_have_debug_files(folder: &Path) -> Checked {
     let source = programs::sources().join("lines.c");
     let build = "set -e; mkdir -p dbg; cc -g -O1 -Wl,--build-id=\"$1\" \"$0\" -o \"$2\"; \
         objcopy --only-keep-debug \"$2\" dbg/\"$2\".debug; strip \"$2\"; \
-        objcopy --add-gnu-debuglink=dbg/\"$2\".debug \"$2\"";
+        objcopy --add-gnu-debuglink=dbg/\"$2\".debug \"$2\"; \
+        cc -g -O0 -Wl,--build-id=\"$1\" \"$0\" -o other; objcopy --only-keep-debug other other.debug";
     for (id, name) in [("sha1", "with"), ("none", "without")] {
         let mut shell = Command::new("sh");
         shell.current_dir(folder).args(["-c", build]).arg(&source).args([id, name]);
