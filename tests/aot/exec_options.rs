@@ -216,11 +216,7 @@ fn stripped_programs_have_debug_files(folder: &Path) -> Checked {
             return Err(format!("{elsewhere:?}").into());
         }
         // A file of another build has the same name.
-        let mut bytes = std::fs::read(&debug)?;
-        let place =
-            bytes.windows(4).position(|window| window == b"GNU\0").map_or(bytes.len() - 1, |at| at + 6);
-        bytes[place] ^= 1;
-        std::fs::write(&debug, bytes)?;
+        std::fs::copy(folder.join("other.debug"), &debug)?;
         attach("dbg")?.expect_code(1)?;
     }
     Ok(())
