@@ -14,6 +14,7 @@ pub mod event;
 pub mod features;
 pub mod format;
 pub mod ids;
+pub mod libraries;
 pub mod metadata;
 pub mod native;
 pub mod operand;

@@ -8,17 +8,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use btaot_abi::libraries::{self, LIBRARY_CACHE};
 use btaot_abi::metadata::has_wildcard;
 use btaot_abi::pattern;
 
 use super::archive;
 use crate::command::search_path;
-
-/// The dynamic linker's list of libraries (glibc, `elf/cache.c`).
-const LIBRARY_CACHE: &str = "/etc/ld.so.cache";
-const CACHE_MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
-const CACHE_HEADER: usize = 48;
-const CACHE_ENTRY: usize = 24;
 
 /// Where files are looked for.
 #[derive(Debug)]
@@ -112,11 +107,9 @@ impl Paths {
     /// A shared library by its full name or by what stands before `.so`.
     fn library(&self, name: &[u8]) -> Option<PathBuf> {
         let cache = fs::read(self.inside(Path::new(LIBRARY_CACHE))).ok()?;
-        let wanted = |library: &[u8]| {
-            library == name || library.strip_prefix(name).is_some_and(|rest| rest.starts_with(b".so"))
-        };
-        let paths = library_cache(&cache, wanted);
-        paths.into_iter().find(|path| self.inside(path).is_file())
+        let paths = libraries::paths(&cache, name).into_iter();
+        let mut paths = paths.map(|path| PathBuf::from(OsStr::from_bytes(path)));
+        paths.find(|path| self.inside(path).is_file())
     }
 
     /// Files that match a pattern, sorted.
@@ -167,24 +160,6 @@ fn mapped_code(line: &[u8]) -> Option<PathBuf> {
 fn is_other_root(root: &Path) -> bool {
     let identity = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
     identity(root).is_some_and(|theirs| Some(theirs) != identity(Path::new("/")))
-}
-
-/// Paths of the wanted libraries in the order of the cache, in which newer versions come first.
-fn library_cache(cache: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<PathBuf> {
-    // An older format may stand in front of the one that is read here.
-    let Some(start) = cache.windows(CACHE_MAGIC.len()).position(|window| window == CACHE_MAGIC) else {
-        return Vec::new();
-    };
-    let cache = &cache[start..];
-    let word = |at: usize| Some(u32::from_le_bytes(*cache.get(at..)?.first_chunk()?) as usize);
-    let text = |at: usize| cache.get(at..)?.split(|&byte| byte == 0).next();
-    let count = word(20).unwrap_or(0).min(cache.len() / CACHE_ENTRY);
-    let entries = (0..count).map(|index| CACHE_HEADER + index * CACHE_ENTRY);
-    let library = |entry: usize| {
-        let (name, path) = (text(word(entry + 4)?)?, text(word(entry + 8)?)?);
-        wanted(name).then(|| PathBuf::from(OsStr::from_bytes(path)))
-    };
-    entries.filter_map(library).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use btaot_abi::Bytes;
+use btaot_abi::libraries::{self, LIBRARY_CACHE};
 use btaot_abi::metadata::has_wildcard;
 use object::read::elf::{ElfFile32, ElfFile64};
 use object::{Object, ObjectSymbol, SymbolKind};
@@ -125,14 +126,20 @@ fn names(folder: &Path, pattern: &[u8]) -> Vec<Bytes> {
     fitting
 }
 
-/// The file of a path, or of a bare name in PATH.
+/// The file of a path, of a bare name in PATH, or of the name of a library.
 fn find_binary(path: &[u8]) -> Option<PathBuf> {
     let given = Path::new(OsStr::from_bytes(path));
     if path.contains(&b'/') {
         return Some(given.to_owned());
     }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(given)).find(|file| file.is_file())
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let program =
+        std::env::split_paths(&folders).map(|folder| folder.join(given)).find(|file| file.is_file());
+    program.or_else(|| {
+        let cache = fs::read(LIBRARY_CACHE).ok()?;
+        let paths = libraries::paths(&cache, path).into_iter();
+        paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).find(|file| file.is_file())
+    })
 }
 
 fn size_of<'d>(file: &impl Object<'d>, name: &[u8]) -> Option<u64> {
