@@ -222,8 +222,13 @@ fn separate_debugging_information_is_found(folder: &Path) -> Checked {
     let tool = compile_text(&script, folder, "tool")?;
     let finished = process::run(Command::new(&tool).args(["-c", &path]))?.expect_code(0)?;
     text::expect_equal("standard output", "{ .number = 7, .text = 0x0 }\n\n\n", &finished.stdout)?;
-    // Without the file, nothing is known.
-    std::fs::remove_file(&debug).map_err(|error| error.to_string())?;
+    // Without the file, nothing is known but where the user says it is.
+    let elsewhere = folder.join("elsewhere");
+    std::fs::create_dir(&elsewhere)?;
+    std::fs::rename(&debug, elsewhere.join("apart.debug"))?;
+    let folders = format!("/no/such/folder:{}", elsewhere.display());
+    let checked = process::run(btaot().args(["check", "-e", &script, "--debuginfo", &folders]))?;
+    checked.expect_code(0)?;
     let refused =
         process::run(btaot().args(["-e", &script, "-o"]).arg(folder.join("none")))?.expect_code(1)?;
     if !refused.stderr.contains("has no debugging information, so its types are not known") {
