@@ -30,7 +30,7 @@ python() {
 start() {
     "$TOOL" "$@" >out 2>err &
     tool=$!
-    while ! grep -q Attached err; do
+    while ! grep -qs Attached err; do
         kill -0 $tool 2>/dev/null || fail 'the tool stopped early'
         sleep 0.05
     done
